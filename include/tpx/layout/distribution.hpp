@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <tpx/core/error.hpp>
+#include <tpx/layout/print.hpp>
+#include <tpx/layout/shape.hpp>
+#include <tpx/layout/spec.hpp>
+
+namespace tpx {
+
+/// The sizes of a mesh's axes, and where on each of them a rank stands.
+struct Grid {
+  int axes = 0;
+  int size[detail::max_axes]{1, 1, 1, 1};
+  int coordinate[detail::max_axes]{};
+
+  /// Number of ranks along a set of axes (a bit for each).
+  constexpr int ranks(unsigned mask) const {
+    int n = 1;
+    for (int a = 0; a < axes; ++a)
+      if (mask >> a & 1u) n *= size[a];
+    return n;
+  }
+};
+
+/// Place along a dim of the whole tensor. A type of its own, so that it cannot be taken for a local one.
+struct GlobalIndex {
+  std::int64_t value;
+  friend constexpr bool operator==(GlobalIndex, GlobalIndex) = default;
+};
+
+/// Place along a dim of one rank's piece.
+struct LocalIndex {
+  std::int64_t value;
+  friend constexpr bool operator==(LocalIndex, LocalIndex) = default;
+};
+
+/// The part of a dim that one rank holds: global indices [offset, offset + extent).
+struct Piece {
+  std::int64_t offset;
+  std::int64_t extent;
+  friend constexpr bool operator==(const Piece&, const Piece&) = default;
+};
+
+namespace detail {
+
+/// Piece number `i` when [0, n) is split evenly over p.  @pre n % p == 0
+constexpr Piece split_evenly(std::int64_t n, int p, int i) { return {n / p * i, n / p}; }
+
+}  // namespace detail
+
+/// Which part of each dim the rank at `grid`'s coordinate holds.
+///
+///   global index  = offset(dim) + local index
+///
+/// | from            | to                | by                    |
+/// | coordinate      | its piece         | piece(dim)            |
+/// | local index     | global index      | to_global(dim, local) |
+/// | global index    | local index       | to_local(dim, global), on the rank that holds it |
+/// | global index    | owner's coordinate on the axes that split the dim | owner(dim, axis, global) |
+class Distribution {
+ public:
+  constexpr Distribution(const Shape& global, Spec spec, const Grid& grid) : global_(global), spec_(spec), grid_(grid) {}
+
+  constexpr int ndim() const { return global_.ndim(); }
+  constexpr const Shape& global() const { return global_; }
+  constexpr Spec spec() const { return spec_; }
+
+  constexpr Piece piece(int dim) const {
+    Piece held{0, global_[dim]};
+    for (int order = 0; order < detail::shard_count(spec_, dim); ++order) {
+      const int a = detail::shard_axis(spec_, dim, order);
+      const Piece part = detail::split_evenly(held.extent, grid_.size[a], grid_.coordinate[a]);
+      held = {held.offset + part.offset, part.extent};
+    }
+    return held;
+  }
+
+  /// Extents of this rank's shard.
+  constexpr Shape local() const {
+    Shape s;
+    for (int d = 0; d < ndim(); ++d) s.push_back(piece(d).extent);
+    return s;
+  }
+
+  /// @pre 0 <= i < piece(dim).extent
+  constexpr GlobalIndex to_global(int dim, LocalIndex i) const { return {piece(dim).offset + i.value}; }
+
+  constexpr bool holds(int dim, GlobalIndex i) const {
+    const Piece p = piece(dim);
+    return p.offset <= i.value && i.value < p.offset + p.extent;
+  }
+
+  /// @pre holds(dim, i)
+  constexpr LocalIndex to_local(int dim, GlobalIndex i) const { return {i.value - piece(dim).offset}; }
+
+  /// Coordinate, along one of the axes that split `dim`, of the ranks that hold global index i.
+  /// @pre `axis` splits `dim`, and 0 <= i < global extent
+  constexpr int owner(int dim, int axis, GlobalIndex i) const {
+    Piece held{0, global_[dim]};
+    for (int order = 0;; ++order) {
+      const int a = detail::shard_axis(spec_, dim, order);
+      const std::int64_t part = held.extent / grid_.size[a];
+      const int coordinate = static_cast<int>((i.value - held.offset) / part);
+      if (a == axis) return coordinate;
+      held = {held.offset + part * coordinate, part};
+    }
+  }
+
+  /// Whether every sharded extent is a multiple of the sizes of the axes that split it.
+  constexpr bool divides() const {
+    for (int d = 0; d < ndim(); ++d)
+      if (global_[d] % divisor(d) != 0) return false;
+    return true;
+  }
+
+  /// Number of pieces that `dim` is split into.
+  constexpr int divisor(int dim) const {
+    int p = 1;
+    for (int a = 0; a < grid_.axes; ++a)
+      if (spec_[a].kind == Kind::shard && spec_[a].dim == dim) p *= grid_.size[a];
+    return p;
+  }
+
+  /// Throws tpx::Error, the same on every rank, where the layout cannot hold the shape.
+  void check(std::string_view element, std::span<const std::string_view> names) const {
+    for (int d = 0; d < ndim(); ++d) {
+      if (global_[d] < 0) fail("tpx::Distribution: extents are not negative: " + print(element, global_, spec_, names));
+      if (global_[d] % divisor(d) != 0) {
+        fail("tpx::Distribution: dim " + std::to_string(d) + " of " + print(element, global_, spec_, names) +
+             " is split into " + std::to_string(divisor(d)) + " pieces, which " + std::to_string(global_[d]) +
+             " is not a multiple of");
+      }
+    }
+    for (int a = 0; a < grid_.axes; ++a) {
+      if (spec_[a].kind == Kind::shard && spec_[a].dim >= ndim())
+        fail("tpx::Distribution: axis " + std::string(names[static_cast<std::size_t>(a)]) + " splits dim " +
+             std::to_string(spec_[a].dim) + " of a tensor that has " + std::to_string(ndim()) + " dims");
+    }
+  }
+
+ private:
+  Shape global_;
+  Spec spec_;
+  Grid grid_;
+};
+
+}  // namespace tpx

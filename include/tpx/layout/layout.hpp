@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include <tpx/layout/placement.hpp>
+#include <tpx/layout/spec.hpp>
+
+namespace tpx {
+
+/// The layout of a tensor: its placements, in canonical order, Invariant not spelled. Write `layout_t<...>`
+/// or `layout<...>` in whatever order is convenient; both give the one canonical type.
+template <class... Placements>
+struct Layout {};
+
+namespace detail {
+
+// ---- from a type to a value -------------------------------------------------------------------
+
+template <class... Placements>
+struct axes_of;
+template <>
+struct axes_of<> {
+  using type = AxisList<>;
+};
+template <template <class...> class Placement, class... Axes, class... Rest>
+struct axes_of<Placement<Axes...>, Rest...> {
+  template <class... More>
+  static auto append(AxisList<More...>) -> typename append_new<AxisList<Axes...>, More...>::type;
+  using type = decltype(append(typename axes_of<Rest...>::type{}));
+};
+template <int Dim, class... Axes, class... Rest>
+struct axes_of<Shard<Dim, Axes...>, Rest...> : axes_of<Replicate<Axes...>, Rest...> {};
+
+template <bool fits, class... Facts>
+constexpr void an_axis_is_used_once() {
+  static_assert(fits, "tpx::layout: a mesh axis stands in one placement only, and once (see axis, in below)");
+}
+template <bool fits, class... Facts>
+constexpr void the_mesh_has_the_axis() {
+  static_assert(fits, "tpx::layout: a placement names only axes that the mesh has (see axis, mesh below)");
+}
+template <bool fits, class... Facts>
+constexpr void a_placement_names_an_axis() {
+  static_assert(fits, "tpx::layout: a layout is made of Shard<dim, axes...>, Replicate<axes...>, Partial<axes...> "
+                      "and Invariant<axes...> with at least one axis each (see placement below)");
+}
+
+/// Places the axes of one placement into `spec`, in the order they are written.
+template <class List, class Placement>
+struct place {
+  static constexpr Spec in(Spec spec) {
+    a_placement_names_an_axis<false, in_placement<Placement>>();
+    return spec;
+  }
+};
+template <class List, Kind kind, int Dim, class... Axes>
+struct place_axes {
+  static constexpr Spec in(Spec spec) {
+    a_placement_names_an_axis<(sizeof...(Axes) > 0)>();
+    (the_mesh_has_the_axis<(index_of<Axes, List> >= 0), axis<Axes>, mesh<List>>(), ...);
+    ((spec = index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, kind, Dim) : spec), ...);
+    return spec;
+  }
+};
+template <class List, class... Axes>
+struct place<List, Invariant<Axes...>> : place_axes<List, Kind::invariant, 0, Axes...> {};
+template <class List, class... Axes>
+struct place<List, Replicate<Axes...>> : place_axes<List, Kind::replicate, 0, Axes...> {};
+template <class List, class... Axes>
+struct place<List, Partial<Axes...>> : place_axes<List, Kind::partial, 0, Axes...> {};
+template <class List, int Dim, class... Axes>
+struct place<List, Shard<Dim, Axes...>> : place_axes<List, Kind::shard, Dim, Axes...> {};
+
+template <class Axis, class... Placements>
+inline constexpr int mentions = (0 + ... + count_axis<Axis, Placements>);
+
+/// Applies the placements one after the other; the axes they do not name keep their state.
+template <class List, class... Placements>
+constexpr Spec apply_placements(Spec spec) {
+  ((spec = place<List, Placements>::in(spec)), ...);
+  return spec;
+}
+
+template <class AllAxes, class... Placements>
+struct once;
+template <class... Axes, class... Placements>
+struct once<AxisList<Axes...>, Placements...> {
+  static constexpr bool check() {
+    (an_axis_is_used_once<(mentions<Axes, Placements...> <= 1), axis<Axes>, in_layout<Placements...>>(), ...);
+    return ((mentions<Axes, Placements...> <= 1) && ...);
+  }
+  static constexpr bool value = check();
+};
+
+template <class L, class List>
+struct spec_of;
+template <class... Placements, class List>
+struct spec_of<Layout<Placements...>, List> {
+  static constexpr Spec value = once<typename axes_of<Placements...>::type, Placements...>::value
+                                    ? apply_placements<List, Placements...>(Spec{})
+                                    : Spec{};
+};
+
+// ---- from a value to a type -------------------------------------------------------------------
+
+/// The placements that a Spec spells, as numbers: shards by dim, then Replicate, then Partial, the axes of
+/// these two by name, so that the type does not depend on the mesh's order.
+struct Spelling {
+  int placements = 0;
+  Kind kind[max_axes]{};
+  int dim[max_axes]{};
+  int axes[max_axes]{};
+  int axis[max_axes][max_axes]{};
+};
+
+template <class List>
+constexpr Spelling spell(Spec spec) {
+  Spelling s{};
+  const auto& names = names_of<List>;
+  for (int dim = 0; dim < Spec::max_dims; ++dim) {
+    const int count = shard_count(spec, dim);
+    if (count == 0) continue;
+    s.kind[s.placements] = Kind::shard;
+    s.dim[s.placements] = dim;
+    for (int order = 0; order < count; ++order) s.axis[s.placements][order] = shard_axis(spec, dim, order);
+    s.axes[s.placements++] = count;
+  }
+  for (const Kind kind : {Kind::replicate, Kind::partial}) {
+    int count = 0;
+    int sorted[max_axes]{};
+    for (int a = 0; a < List::size; ++a) {
+      if (spec[a].kind != kind) continue;
+      int at = count++;
+      for (; at > 0 && names[static_cast<std::size_t>(a)] < names[static_cast<std::size_t>(sorted[at - 1])]; --at)
+        sorted[at] = sorted[at - 1];
+      sorted[at] = a;
+    }
+    if (count == 0) continue;
+    s.kind[s.placements] = kind;
+    for (int i = 0; i < count; ++i) s.axis[s.placements][i] = sorted[i];
+    s.axes[s.placements++] = count;
+  }
+  return s;
+}
+
+// The value and the type that is made of it live in different templates: nvcc enters such a circle.
+template <class List, std::uint32_t Bits>
+inline constexpr Spelling spelling_v = spell<List>(Spec{Bits});
+
+template <class List, std::uint32_t Bits, int P, Kind kind, class Seq>
+struct spelled_placement;
+template <class List, std::uint32_t Bits, int P, std::size_t... I>
+struct spelled_placement<List, Bits, P, Kind::shard, std::index_sequence<I...>> {
+  using type = Shard<spelling_v<List, Bits>.dim[P], axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...>;
+};
+template <class List, std::uint32_t Bits, int P, std::size_t... I>
+struct spelled_placement<List, Bits, P, Kind::replicate, std::index_sequence<I...>> {
+  using type = Replicate<axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...>;
+};
+template <class List, std::uint32_t Bits, int P, std::size_t... I>
+struct spelled_placement<List, Bits, P, Kind::partial, std::index_sequence<I...>> {
+  using type = Partial<axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...>;
+};
+
+template <class List, std::uint32_t Bits, class Seq>
+struct spelled_layout;
+template <class List, std::uint32_t Bits, std::size_t... P>
+struct spelled_layout<List, Bits, std::index_sequence<P...>> {
+  using type = Layout<typename spelled_placement<
+      List, Bits, static_cast<int>(P), spelling_v<List, Bits>.kind[P],
+      std::make_index_sequence<static_cast<std::size_t>(spelling_v<List, Bits>.axes[P])>>::type...>;
+};
+
+}  // namespace detail
+
+/// The value of a layout on the axes of a mesh.
+/// @pre every axis that L names is in List
+template <class L, class List>
+inline constexpr Spec spec_v = detail::spec_of<L, List>::value;
+
+/// The canonical type of a value.  @post spec_v<layout_from_spec<List, spec>, List> == spec
+template <class List, std::uint32_t Bits>
+using layout_from_spec = typename detail::spelled_layout<
+    List, Bits, std::make_index_sequence<static_cast<std::size_t>(detail::spelling_v<List, Bits>.placements)>>::type;
+
+namespace detail {
+
+template <class... Placements>
+struct canonical {
+  using list = typename axes_of<Placements...>::type;
+  using type = layout_from_spec<list, spec_v<Layout<Placements...>, list>.bits>;
+};
+
+/// L where the axes that Placements name have changed to them; a new Shard splits its dim last.
+template <class L, class... Placements>
+struct with_placements;
+template <class... Have, class... Placements>
+struct with_placements<Layout<Have...>, Placements...> {
+  using list = typename axes_of<Have..., Placements...>::type;
+  static constexpr bool named_once = once<typename axes_of<Placements...>::type, Placements...>::value;
+  static constexpr Spec value = apply_placements<list, Placements...>(spec_v<Layout<Have...>, list>);
+};
+template <class L, class... Placements>
+struct with_placements_type {
+  using type = layout_from_spec<typename with_placements<L, Placements...>::list,
+                                with_placements<L, Placements...>::value.bits>;
+};
+// A whole layout replaces the old one.
+template <class L, class... Placements>
+struct with_placements_type<L, Layout<Placements...>> : canonical<Placements...> {};
+
+template <class L>
+struct dual_layout;
+template <class... Placements>
+struct dual_layout<Layout<Placements...>> {
+  using list = typename axes_of<Placements...>::type;
+  using type = layout_from_spec<list, dual(spec_v<Layout<Placements...>, list>).bits>;
+};
+
+template <class T>
+inline constexpr bool is_layout = false;
+template <class... Placements>
+inline constexpr bool is_layout<Layout<Placements...>> = true;
+
+}  // namespace detail
+
+/// The canonical layout made of these placements, written in any order: axes that are not named are
+/// Invariant, so `layout_t<>` is the same value on every rank.
+template <class... Placements>
+using layout_t = typename detail::canonical<Placements...>::type;
+
+/// The same as an object, to be given to a function: `zeros<float>(mesh, layout<Shard<0, dp>>, {8, 16})`.
+template <class... Placements>
+inline constexpr layout_t<Placements...> layout{};
+
+/// L after the axes that Placements name have changed to them (the others keep theirs), or the layout
+/// itself where one is given. A new Shard splits its dim after those that split it already.
+template <class L, class... Placements>
+using with_t = typename detail::with_placements_type<L, Placements...>::type;
+
+/// Layout of the gradient of a tensor with layout L.  @post dual_t<dual_t<L>> is L
+template <class L>
+using dual_t = typename detail::dual_layout<L>::type;
+
+}  // namespace tpx

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+
+#include <tpx/layout/distribution.hpp>
+#include <tpx/layout/spec.hpp>
+
+namespace tpx {
+
+/// One step of a redistribution.
+enum class Move : unsigned char {
+  relabel,         ///< I and R: the same values
+  zero_elsewhere,  ///< to P: one rank keeps its value, the others get zeros
+  slice,           ///< to S: each rank keeps its piece
+  zero_pad,        ///< S to P: the piece in a field of zeros
+  all_reduce,      ///< P to I or R, over one axis or several at once
+  all_gather,      ///< S to I or R
+  reduce_scatter,  ///< P to S
+  all_to_all,      ///< S(i) to S(j)
+  permute          ///< the axes on one dim change their order: each rank sends its shard to one other
+};
+
+constexpr bool communicates(Move move) { return move >= Move::all_reduce; }
+
+constexpr const char* name(Move move) {
+  constexpr const char* names[] = {"relabel",    "zero_elsewhere", "slice",      "zero_pad", "all_reduce",
+                                   "all_gather", "reduce_scatter", "all_to_all", "permute"};
+  return names[static_cast<int>(move)];
+}
+
+/// A step changes the states of `axes` (a bit for each) from those in `from` to those in `to`. An all-reduce
+/// runs once over all of its axes, each of which ends as I or as R.
+struct Step {
+  Move move = Move::relabel;
+  unsigned axes = 0;
+  Spec from{};
+  Spec to{};
+};
+
+/// The steps from one layout to another.
+struct Plan {
+  static constexpr int max_steps = 12;
+  int count = 0;
+  Step step[max_steps]{};
+};
+
+namespace detail {
+
+/// What changing one axis from one state to another takes.
+constexpr Move move_between(Kind from, Kind to) {
+  switch (from) {
+    case Kind::invariant:
+    case Kind::replicate:
+      return to == Kind::shard ? Move::slice : to == Kind::partial ? Move::zero_elsewhere : Move::relabel;
+    case Kind::partial: return to == Kind::shard ? Move::reduce_scatter : Move::all_reduce;
+    case Kind::shard:
+      return to == Kind::shard ? Move::all_to_all : to == Kind::partial ? Move::zero_pad : Move::all_gather;
+  }
+  return Move::relabel;
+}
+
+/// Axis sizes that the search assumes: a plan depends on the two layouts alone, not on a mesh's sizes.
+inline constexpr int nominal_axis_size = 8;
+
+/// Elements of the whole tensor that the search assumes, divisible by every product of axis sizes.
+inline constexpr std::int64_t nominal_count = 1ll << 30;
+
+constexpr std::int64_t nominal_local_count(Spec spec) {
+  std::int64_t n = nominal_count;
+  for (int a = 0; a < max_axes; ++a)
+    if (spec[a].kind == Kind::shard) n /= nominal_axis_size;
+  return n;
+}
+
+/// Elements that one rank must send in a move, by the lower bounds that ring algorithms reach: (p-1)/p of
+/// the larger buffer, twice for an all-reduce.
+constexpr std::int64_t nominal_cost(Move move, unsigned axes, Spec from, Spec to) {
+  const std::int64_t before = nominal_local_count(from);
+  const std::int64_t after = nominal_local_count(to);
+  std::int64_t p = 1;
+  for (int a = 0; a < max_axes; ++a)
+    if (axes >> a & 1u) p *= nominal_axis_size;
+  switch (move) {
+    case Move::all_reduce: return 2 * (before - before / p);
+    case Move::all_gather: return after - after / p;
+    case Move::reduce_scatter: return before - before / p;
+    case Move::all_to_all: return before - before / p;
+    case Move::permute: return before;
+    default: return 0;
+  }
+}
+
+/// The step backwards, between the duals: of `S to R`, an all-gather, it is `P to S`, a reduce-scatter.
+constexpr Step transposed(const Step& step) {
+  Step back{Move::relabel, 0, dual(step.to), dual(step.from)};
+  if (step.move == Move::permute) return {Move::permute, step.axes, back.from, back.to};
+  for (int a = 0; a < max_axes; ++a) {
+    if (!(step.axes >> a & 1u)) continue;
+    const Move move = move_between(back.from[a].kind, back.to[a].kind);
+    // A fused all-reduce that left some axes I and some R goes back by an all-reduce over the latter.
+    if (move == Move::relabel) continue;
+    back.move = move;
+    back.axes |= 1u << a;
+  }
+  if (back.axes == 0) back.axes = step.axes;
+  return back;
+}
+
+constexpr std::int64_t nominal_cost(const Step& step) { return nominal_cost(step.move, step.axes, step.from, step.to); }
+
+/// Best-first search over the states between two layouts, cheapest in elements sent, forward and backward
+/// together, then in steps; among equals the one found first.
+///
+/// Only axes that change are touched, and those that split a dim behind one that changes; each is where it
+/// was, where it will be, or Replicate. No dim is ever split by axes that split it neither before nor
+/// after: what the two layouts divide evenly, every layout on the way does.
+class PlanSearch {
+ public:
+  constexpr PlanSearch(Spec from, Spec to) : from_(from), to_(to) {
+    for (int a = 0; a < max_axes; ++a)
+      if (!(from[a] == to[a])) mask_ |= 1u << a;
+    // An axis can only leave or join a dim as its last: those behind it have to step aside.
+    for (int a = 0; a < max_axes; ++a) {
+      for (int b = 0; b < max_axes; ++b) {
+        const bool behind_in_from = behind(from, a, b) && (mask_ >> b & 1u);
+        const bool behind_in_to = behind(to, a, b) && (mask_ >> b & 1u);
+        if (behind_in_from || behind_in_to) mask_ |= 1u << a;
+      }
+    }
+  }
+
+  constexpr Plan run() {
+    node_[0] = {from_.bits, -1, 0, Move::relabel, 0, false};
+    count_ = 1;
+    for (;;) {
+      int best = -1;
+      for (int i = 0; i < count_; ++i)
+        if (!node_[i].done && (best < 0 || node_[i].cost < node_[best].cost)) best = i;
+      if (best < 0) throw "tpx::plan: no path between the layouts";
+      if (node_[best].bits == to_.bits) return path(best);
+      node_[best].done = true;
+      expand(best);
+    }
+  }
+
+ private:
+  struct Node {
+    std::uint32_t bits;  // the Spec
+    int parent;
+    std::int64_t cost;
+    Move move;
+    unsigned axes;
+    bool done;
+  };
+  static constexpr int max_nodes = 512;
+
+  static constexpr bool behind(Spec spec, int a, int b) {
+    return spec[a].kind == Kind::shard && spec[b].kind == Kind::shard && spec[a].dim == spec[b].dim &&
+           spec[a].order > spec[b].order;
+  }
+
+  constexpr bool splits_as_one_end(Spec spec) const {
+    for (int d = 0; d < Spec::max_dims; ++d) {
+      const unsigned now = axes_on(spec, d);
+      if ((now & ~axes_on(from_, d)) != 0 && (now & ~axes_on(to_, d)) != 0) return false;
+    }
+    return true;
+  }
+  static constexpr unsigned axes_on(Spec spec, int dim) {
+    unsigned set = 0;
+    for (int a = 0; a < max_axes; ++a)
+      if (spec[a].kind == Kind::shard && spec[a].dim == dim) set |= 1u << a;
+    return set;
+  }
+
+  constexpr void expand(int at) {
+    const Spec here{node_[at].bits};
+    for (int a = 0; a < max_axes; ++a) {
+      if (!(mask_ >> a & 1u) || !is_minor(here, a)) continue;
+      visit(at, a, to_[a].kind, to_[a].dim);
+      visit(at, a, Kind::replicate, 0);
+      visit(at, a, from_[a].kind, from_[a].dim);
+    }
+    fuse_reductions(at);
+    reorder(at);
+  }
+
+  constexpr void visit(int at, int axis, Kind kind, int dim) {
+    const Spec here{node_[at].bits};
+    const AxisState s = here[axis];
+    if (s.kind == kind && (kind != Kind::shard || s.dim == dim)) return;
+    relax(at, move_between(s.kind, kind), 1u << axis, placed(here, axis, kind, dim));
+  }
+
+  /// Axes that are Partial and reduce together do so in one collective over all of them.
+  constexpr void fuse_reductions(int at) {
+    const Spec here{node_[at].bits};
+    unsigned partial = 0;
+    for (int a = 0; a < max_axes; ++a)
+      if ((mask_ >> a & 1u) && here[a].kind == Kind::partial) partial |= 1u << a;
+    for (unsigned set = partial; set != 0; set = (set - 1) & partial) {
+      if ((set & (set - 1)) == 0) continue;  // one axis alone is an ordinary move
+      Spec next = here;
+      for (int a = 0; a < max_axes; ++a)
+        if (set >> a & 1u)
+          next = placed(next, a, to_[a].kind == Kind::invariant ? Kind::invariant : Kind::replicate);
+      relax(at, Move::all_reduce, set, next);
+    }
+  }
+
+  /// Where the axes on a dim are the wanted ones in another order, one exchange puts them right.
+  constexpr void reorder(int at) {
+    const Spec here{node_[at].bits};
+    for (int d = 0; d < Spec::max_dims; ++d) {
+      const unsigned set = axes_on(here, d);
+      if (set == 0 || set != axes_on(to_, d)) continue;
+      unsigned moved = 0;
+      Spec next = here;
+      for (int a = 0; a < max_axes; ++a) {
+        if (!(set >> a & 1u) || here[a].order == to_[a].order) continue;
+        moved |= 1u << a;
+        next = next.with(a, to_[a]);
+      }
+      if (moved != 0) relax(at, Move::permute, moved, next);
+    }
+  }
+
+  constexpr void relax(int at, Move move, unsigned axes, Spec next) {
+    if (!splits_as_one_end(next)) return;
+    const Step step{move, axes, Spec{node_[at].bits}, next};
+    const std::int64_t cost =
+        node_[at].cost + max_nodes * (nominal_cost(step) + nominal_cost(transposed(step))) + 1;
+    int i = 0;
+    while (i < count_ && node_[i].bits != next.bits) ++i;
+    if (i == count_) {
+      if (count_ == max_nodes) throw "tpx::plan: more states than expected";
+      ++count_;
+    } else if (node_[i].done || node_[i].cost <= cost) {
+      return;
+    }
+    node_[i] = {next.bits, at, cost, move, axes, false};
+  }
+
+  constexpr Plan path(int last) const {
+    Plan plan{};
+    for (int i = last; node_[i].parent >= 0; i = node_[i].parent) ++plan.count;
+    int at = plan.count;
+    for (int i = last; node_[i].parent >= 0; i = node_[i].parent)
+      plan.step[--at] = {node_[i].move, node_[i].axes, Spec{node_[node_[i].parent].bits}, Spec{node_[i].bits}};
+    return plan;
+  }
+
+  Spec from_;
+  Spec to_;
+  unsigned mask_ = 0;
+  int count_ = 0;
+  Node node_[max_nodes]{};
+};
+
+}  // namespace detail
+
+/// The cheapest steps from one layout to another.
+/// @post the first step starts at `from`, each next one where the last ended, the last ends at `to`
+constexpr Plan make_plan(Spec from, Spec to) { return detail::PlanSearch(from, to).run(); }
+
+/// The steps of the gradient: the plan's own, transposed, in reverse.
+constexpr Plan transposed(const Plan& plan) {
+  Plan back{};
+  back.count = plan.count;
+  for (int i = 0; i < plan.count; ++i) back.step[i] = detail::transposed(plan.step[plan.count - 1 - i]);
+  return back;
+}
+
+/// The plan between two layouts on the axes of a mesh, found once while the program compiles.
+template <std::uint32_t From, std::uint32_t To>
+inline constexpr Plan plan_v = make_plan(Spec{From}, Spec{To});
+
+/// Elements of the larger of a rank's send and receive buffers in a step, 0 where nothing is sent.
+///
+/// all-reduce, all-to-all, permute: its shard;  all-gather: the shard after;  reduce-scatter: the one before.
+/// The unit in which collectives are counted at run time and predicted everywhere.
+constexpr std::int64_t elements(const Step& step, const Shape& global, const Grid& grid) {
+  if (!communicates(step.move) || grid.ranks(step.axes) == 1) return 0;
+  const Spec larger = step.move == Move::all_gather ? step.to : step.from;
+  return Distribution(global, larger, grid).local().count();
+}
+
+}  // namespace tpx

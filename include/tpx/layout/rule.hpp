@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <string_view>
+
+#include <tpx/layout/spec.hpp>
+
+namespace tpx {
+
+/// In which way an op depends on its operands: what it may do with a Partial one follows from it.
+enum class Linearity : unsigned char {
+  product,   ///< linear in each operand by itself: matmul, scale by a constant
+  sum,       ///< linear in all of them together: add
+  nonlinear  ///< none of that: gelu, softmax
+};
+
+/// What the layout rule knows of an op: the factors that index its operands and its result, which of them
+/// it needs whole, and how it depends on its operands. A factor that no result dim has is contracted.
+struct OpRule {
+  static constexpr int max_operands = 4;
+  static constexpr int max_ndim = Spec::max_dims;
+
+  Linearity linearity = Linearity::product;
+  int operands = 0;
+  int ndim[max_operands]{};
+  signed char factor[max_operands][max_ndim]{};
+  int result_ndim = 0;
+  signed char result[max_ndim]{};
+  unsigned long long whole = 0;  ///< bit set of factors
+
+  constexpr int dim_of(int operand, int f) const {
+    for (int d = 0; d < ndim[operand]; ++d)
+      if (factor[operand][d] == f) return d;
+    return -1;
+  }
+  constexpr int result_dim_of(int f) const {
+    for (int d = 0; d < result_ndim; ++d)
+      if (result[d] == f) return d;
+    return -1;
+  }
+};
+
+namespace detail {
+
+/// Splits an op's text into words; ',' and '->' are words by themselves.
+struct Words {
+  std::string_view rest;
+
+  constexpr std::string_view next() {
+    while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
+    if (rest.empty()) return {};
+    std::size_t n = 0;
+    if (rest.front() == ',') {
+      n = 1;
+    } else {
+      while (n < rest.size() && rest[n] != ' ' && rest[n] != ',') ++n;
+    }
+    const std::string_view word = rest.substr(0, n);
+    rest.remove_prefix(n);
+    return word;
+  }
+};
+
+/// Number of a factor's name, in order of first appearance.
+struct FactorNames {
+  std::string_view name[48]{};
+  int count = 0;
+
+  constexpr int of(std::string_view word) {
+    for (int i = 0; i < count; ++i)
+      if (name[i] == word) return i;
+    name[count] = word;
+    return count++;
+  }
+};
+
+}  // namespace detail
+
+/// Reads an op's rule from its text, as in `op_rule("b s k, k n -> b s n", Linearity::product)`.
+///
+/// `...` stands for the dims that are left when the named ones of its operand have been counted; it means
+/// the same dims wherever it stands. `whole` names the factors that the op needs unsplit.
+/// @pre ndim[i] is the number of dims of operand i, at least the number of its named factors
+constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initializer_list<int> ndim,
+                         std::string_view whole = {}) {
+  OpRule rule;
+  rule.linearity = linearity;
+  rule.operands = static_cast<int>(ndim.size());
+  detail::FactorNames names;
+  constexpr int ellipsis = 48;  // the factors behind `...` are 48, 49, ...
+  int ellipsis_ndim = 0;
+
+  // Pass 1 finds how many dims `...` stands for, pass 2 fills in the factors.
+  for (int pass = 0; pass < 2; ++pass) {
+    detail::Words words{text};
+    int operand = 0;
+    int named = 0;
+    bool open = false;
+    int d = 0;
+    bool in_result = false;
+    for (;;) {
+      const std::string_view word = words.next();
+      const bool ends = word.empty() || word == "," || word == "->";
+      if (!ends && word == "...") {
+        open = true;
+        for (int i = 0; pass == 1 && i < ellipsis_ndim; ++i)
+          (in_result ? rule.result[d++] : rule.factor[operand][d++]) = static_cast<signed char>(ellipsis + i);
+      } else if (!ends) {
+        ++named;
+        const int f = names.of(word);
+        if (pass == 1) (in_result ? rule.result[d++] : rule.factor[operand][d++]) = static_cast<signed char>(f);
+      } else {
+        if (!in_result) {
+          const int have = *(ndim.begin() + operand);
+          if (pass == 0 && open) ellipsis_ndim = have - named;
+          if (pass == 1) rule.ndim[operand] = d;
+          ++operand;
+        } else if (pass == 1) {
+          rule.result_ndim = d;
+        }
+        named = 0;
+        d = 0;
+        open = false;
+        if (word == "->") in_result = true;
+        if (word.empty()) break;
+      }
+    }
+  }
+  detail::Words words{whole};
+  for (std::string_view word = words.next(); !word.empty(); word = words.next())
+    rule.whole |= 1ull << names.of(word);
+  return rule;
+}
+
+/// Why a combination of layouts is refused; each has its sentence in refusal.hpp.
+enum class Why : unsigned char {
+  fits,
+  invariant_mixed,            ///< an Invariant operand beside one that is not
+  sharded_differently,        ///< two operands split different factors on one axis
+  factor_not_sharded,         ///< an operand has the split factor and does not split it
+  order_differs,              ///< the axes split the factor in another order
+  whole_factor_sharded,       ///< the op needs the factor whole
+  over_axis_not_sharded,      ///< the function communicates over an axis that does not split the factor
+  partial_in_nonlinear,       ///< f(a + b) is not f(a) + f(b)
+  partial_times_partial,      ///< (a + b)(c + d) is not ac + bd
+  partial_times_sharded,      ///< one operand Partial, the other split on the same axis
+  partial_plus_other,         ///< the other term would be counted once per rank
+};
+
+/// One operand as the rule sees it.
+struct Operand {
+  Spec spec{};
+  bool carries_gradient = true;  ///< token ids and masks do not: on an axis they count as I and as R
+};
+
+/// The rule's answer: the result's layout, or why there is none, on which axis, and what would help.
+struct Verdict {
+  Why why = Why::fits;
+  int axis = -1;
+  int operand = -1;  ///< whose layout is to change ...
+  AxisState fix{};   ///< ... to this on that axis
+  Spec result{};
+};
+
+namespace detail {
+
+/// The rule on one axis.  @post verdict.result has the axis placed, at order 0 where it splits a dim
+constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, bool communicates, Verdict v) {
+  const auto refuse = [&](Why why, int operand, AxisState fix) {
+    v.why = why;
+    v.axis = axis;
+    v.operand = operand;
+    v.fix = fix;
+    return v;
+  };
+  int first_partial = -1, partials = 0, first_shard = -1;
+  for (int i = 0; i < rule.operands; ++i) {
+    const Kind kind = x[i].spec[axis].kind;
+    if (kind == Kind::partial && ++partials == 1) first_partial = i;
+    if (kind == Kind::shard && first_shard < 0) first_shard = i;
+  }
+  const auto free = [&](int i, Kind kind) {
+    return !x[i].carries_gradient && (kind == Kind::invariant || kind == Kind::replicate);
+  };
+
+  if (partials > 0) {
+    if (rule.linearity == Linearity::nonlinear)
+      return refuse(Why::partial_in_nonlinear, first_partial, {Kind::invariant, 0, 0});
+    if (rule.linearity == Linearity::sum) {
+      for (int i = 0; i < rule.operands; ++i)
+        if (x[i].spec[axis].kind != Kind::partial)
+          return refuse(Why::partial_plus_other, first_partial, {Kind::invariant, 0, 0});
+    } else {
+      if (partials > 1) return refuse(Why::partial_times_partial, first_partial, {Kind::replicate, 0, 0});
+      for (int i = 0; i < rule.operands; ++i) {
+        const Kind kind = x[i].spec[axis].kind;
+        if (i == first_partial || kind == Kind::replicate || free(i, kind)) continue;
+        if (kind == Kind::shard) return refuse(Why::partial_times_sharded, first_partial, {Kind::replicate, 0, 0});
+        return refuse(Why::invariant_mixed, i, {Kind::replicate, 0, 0});
+      }
+    }
+    v.result = placed(v.result, axis, Kind::partial);
+    return v;
+  }
+
+  if (first_shard >= 0) {
+    const AxisState shard = x[first_shard].spec[axis];
+    const int f = rule.factor[first_shard][shard.dim];
+    for (int i = 0; i < rule.operands; ++i) {
+      const AxisState s = x[i].spec[axis];
+      const int dim = rule.dim_of(i, f);
+      if (s.kind == Kind::shard) {
+        if (rule.factor[i][s.dim] != f) {
+          // The fix: the later operand follows the first where it has the factor, else it is made whole.
+          return refuse(Why::sharded_differently, i,
+                        dim >= 0 ? AxisState{Kind::shard, dim, 0} : AxisState{Kind::replicate, 0, 0});
+        }
+        if (s.order != shard.order) return refuse(Why::order_differs, i, {Kind::shard, s.dim, shard.order});
+      } else if (dim >= 0) {
+        return refuse(Why::factor_not_sharded, i, {Kind::shard, dim, 0});
+      } else if (s.kind == Kind::invariant && !free(i, s.kind)) {
+        return refuse(Why::invariant_mixed, i, {Kind::replicate, 0, 0});
+      }
+    }
+    if (rule.whole >> f & 1ull) {
+      if (!communicates) return refuse(Why::whole_factor_sharded, first_shard, {Kind::replicate, 0, 0});
+      return v;  // the function reduces over this axis itself: every rank has the same result
+    }
+    if (communicates) return refuse(Why::over_axis_not_sharded, first_shard, {Kind::replicate, 0, 0});
+    const int d = rule.result_dim_of(f);
+    v.result = d >= 0 ? v.result.with(axis, {Kind::shard, d, shard.order}) : placed(v.result, axis, Kind::partial);
+    return v;
+  }
+
+  if (communicates) return refuse(Why::over_axis_not_sharded, 0, {Kind::shard, 0, 0});
+  bool any_invariant = false, any_replicate = false;
+  int first_invariant = -1;
+  bool carried = false;
+  for (int i = 0; i < rule.operands; ++i) carried = carried || x[i].carries_gradient;
+  for (int i = 0; i < rule.operands; ++i) {
+    const Kind kind = x[i].spec[axis].kind;
+    if (carried && free(i, kind)) continue;
+    any_replicate = any_replicate || kind == Kind::replicate;
+    if (kind == Kind::invariant && !any_invariant) first_invariant = i;
+    any_invariant = any_invariant || kind == Kind::invariant;
+  }
+  if (any_invariant && any_replicate && carried)
+    return refuse(Why::invariant_mixed, first_invariant, {Kind::replicate, 0, 0});
+  if (any_replicate) v.result = placed(v.result, axis, Kind::replicate);
+  return v;
+}
+
+}  // namespace detail
+
+/// The one rule for every op: each mesh axis is judged by itself.
+///
+/// 1. All operands I: the result is I. All R: R. They do not mix; a value that carries no gradient is either.
+/// 2. Operands that are split on the axis are so over one factor; every operand that has the factor is; the
+///    others are R. A kept factor: S. A contracted one: P. One that the op needs whole: refused, unless the
+///    function communicates over this axis (`over`, a bit set); then every rank has the same result: I.
+/// 3. A product takes one P operand beside R ones, a sum takes P in all: P. Everything else refuses P.
+constexpr Verdict apply(const OpRule& rule, const Operand* operands, int axes, unsigned over = 0) {
+  Verdict v;
+  for (int a = 0; a < axes && v.why == Why::fits; ++a)
+    v = detail::apply_on_axis(rule, operands, a, (over >> a & 1u) != 0, v);
+  return v;
+}
+
+}  // namespace tpx
