@@ -110,6 +110,29 @@ struct TeamIndex {
   }
 };
 
+/// The sum of term(i) over [0, n), on every lane. On a host it adds into 32 running sums: a compiler may
+/// not reorder a single one, so could not vectorise it.
+template <class T, class Group, class Term>
+KOKKOS_FUNCTION T group_sum(const Group& group, std::int64_t n, const Term& term) {
+  if constexpr (std::is_same_v<Group, HostGroup>) {
+    constexpr int ways = 32;
+    T part[ways] = {};
+    std::int64_t i = 0;
+    for (; i + ways <= n; i += ways) {
+      for (int w = 0; w < ways; ++w) part[w] += term(i + w);
+    }
+    for (int w = 0; i < n; ++i, ++w) part[w] += term(i);
+    for (int half = ways / 2; half > 0; half /= 2) {
+      for (int w = 0; w < half; ++w) part[w] += part[w + half];
+    }
+    return part[0];
+  } else {
+    T sum = 0;
+    for (std::int64_t i = group.lane(); i < n; i += group.width()) sum += term(i);
+    return group.sum(sum);
+  }
+}
+
 }  // namespace impl
 
 /// Calls functor(index) for each index in [0, n), asynchronously on `exec`.
