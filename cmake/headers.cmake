@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# Every header, floor by floor from the ground up. A floor includes itself and the floors above it in this list
+# only; tests/layers holds this to be true, and that no header is missing here.
+
+set(TPX_FLOORS core layout comm mesh kernel tensor autodiff ops nn train)
+
+set(TPX_core_HEADERS
+    tpx/core/config.hpp
+    tpx/core/element.hpp
+    tpx/core/error.hpp
+    tpx/core/philox.hpp)
+set(TPX_layout_HEADERS
+    tpx/layout/axis.hpp
+    tpx/layout/distribution.hpp
+    tpx/layout/layout.hpp
+    tpx/layout/placement.hpp
+    tpx/layout/plan.hpp
+    tpx/layout/print.hpp
+    tpx/layout/refusal.hpp
+    tpx/layout/rule.hpp
+    tpx/layout/shape.hpp
+    tpx/layout/spec.hpp)
+set(TPX_comm_HEADERS
+    tpx/comm/abstract.hpp
+    tpx/comm/agree.hpp
+    tpx/comm/arguments.hpp
+    tpx/comm/combine.hpp
+    tpx/comm/comm_log.hpp
+    tpx/comm/communicator.hpp
+    tpx/comm/mpi.hpp
+    tpx/comm/mpi_support.hpp
+    tpx/comm/recording.hpp
+    tpx/comm/self.hpp
+    tpx/comm/threads_world.hpp)
+set(TPX_mesh_HEADERS)
+set(TPX_kernel_HEADERS
+    tpx/kernel/copy.hpp
+    tpx/kernel/gemm.hpp
+    tpx/kernel/group.hpp)
+set(TPX_tensor_HEADERS)
+set(TPX_autodiff_HEADERS)
+set(TPX_ops_HEADERS)
+set(TPX_nn_HEADERS)
+set(TPX_train_HEADERS)
+
+# The entry header, above all floors.
+set(TPX_entry_HEADERS)
+
+set(TPX_HEADERS "")
+foreach(floor IN LISTS TPX_FLOORS ITEMS entry)
+  list(APPEND TPX_HEADERS ${TPX_${floor}_HEADERS})
+endforeach()
+list(TRANSFORM TPX_HEADERS PREPEND "${CMAKE_CURRENT_LIST_DIR}/../include/")

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+# cmake -DSYNTAX=<how to call the compiler> -DFILE=<program> -P must_not_compile.cmake
+#
+# The program must compile as it stands; with TPX_MUST_NOT_COMPILE it must be refused with exactly one error,
+# whose line holds the first `// expect:` text of the file; each further `// expect:` text may stand anywhere
+# in what the compiler says.
+
+include("${SYNTAX}")
+set(ENV{LC_ALL} C)
+
+# Text of the compiler and of the file becomes lists of lines: what means something in a list is set aside.
+macro(lines_of text)
+  foreach(code_and_character IN ITEMS "1[" "2]" "3;" "4\\")
+    string(SUBSTRING "${code_and_character}" 0 1 code)
+    string(SUBSTRING "${code_and_character}" 1 1 character)
+    string(ASCII ${code} stand_in)
+    string(REPLACE "${character}" "${stand_in}" ${text} "${${text}}")
+  endforeach()
+  string(REPLACE "\n" ";" ${text} "${${text}}")
+endmacro()
+
+file(READ "${FILE}" source)
+lines_of(source)
+set(expected ${source})
+list(FILTER expected INCLUDE REGEX "^// expect: .")
+list(TRANSFORM expected REPLACE "^// expect: " "")
+if(NOT expected)
+  message(FATAL_ERROR "${FILE}: no line '// expect: <text>' says what the compiler is to print")
+endif()
+
+execute_process(COMMAND ${TPX_SYNTAX} "${FILE}" RESULT_VARIABLE twin ERROR_VARIABLE said OUTPUT_VARIABLE said)
+if(NOT twin EQUAL 0)
+  message(FATAL_ERROR "the twin without TPX_MUST_NOT_COMPILE does not compile:\n${said}")
+endif()
+
+execute_process(COMMAND ${TPX_SYNTAX} -DTPX_MUST_NOT_COMPILE "${FILE}" RESULT_VARIABLE result
+                ERROR_VARIABLE said OUTPUT_VARIABLE said)
+if(result EQUAL 0)
+  message(FATAL_ERROR "compiled, and should have been refused")
+endif()
+set(lines "${said}")
+lines_of(lines)
+set(errors ${lines})
+list(FILTER errors INCLUDE REGEX "error:")
+list(LENGTH errors count)
+if(NOT count EQUAL 1)
+  message(FATAL_ERROR "refused with ${count} errors instead of one:\n${said}")
+endif()
+list(GET expected 0 first)
+string(FIND "${errors}" "${first}" at)
+if(at EQUAL -1)
+  message(FATAL_ERROR "failed to compile, but the error does not hold the expected text:\n${said}")
+endif()
+foreach(text IN LISTS expected)
+  string(FIND "${lines}" "${text}" at)
+  if(at EQUAL -1)
+    message(FATAL_ERROR "failed to compile, but not with the expected text (${text}):\n${said}")
+  endif()
+endforeach()
+message(STATUS "refused as expected:\n${said}")
