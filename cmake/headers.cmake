@@ -9,6 +9,7 @@ set(TPX_core_HEADERS
     tpx/core/config.hpp
     tpx/core/element.hpp
     tpx/core/error.hpp
+    tpx/core/math.hpp
     tpx/core/philox.hpp)
 set(TPX_layout_HEADERS
     tpx/layout/axis.hpp
@@ -32,13 +33,20 @@ set(TPX_comm_HEADERS
     tpx/comm/mpi_support.hpp
     tpx/comm/recording.hpp
     tpx/comm/self.hpp
+    tpx/comm/threads.hpp
+    tpx/comm/threads_group.hpp
     tpx/comm/threads_world.hpp)
-set(TPX_mesh_HEADERS)
+set(TPX_mesh_HEADERS
+    tpx/mesh/device_mesh.hpp)
 set(TPX_kernel_HEADERS
     tpx/kernel/copy.hpp
     tpx/kernel/gemm.hpp
-    tpx/kernel/group.hpp)
-set(TPX_tensor_HEADERS)
+    tpx/kernel/group.hpp
+    tpx/kernel/norm.hpp
+    tpx/kernel/pointwise.hpp)
+set(TPX_tensor_HEADERS
+    tpx/tensor/buffer.hpp
+    tpx/tensor/pool.hpp)
 set(TPX_autodiff_HEADERS)
 set(TPX_ops_HEADERS)
 set(TPX_nn_HEADERS)
