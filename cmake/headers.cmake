@@ -39,14 +39,22 @@ set(TPX_comm_HEADERS
 set(TPX_mesh_HEADERS
     tpx/mesh/device_mesh.hpp)
 set(TPX_kernel_HEADERS
+    tpx/kernel/attention_host.hpp
+    tpx/kernel/attention_shape.hpp
     tpx/kernel/copy.hpp
     tpx/kernel/gemm.hpp
     tpx/kernel/group.hpp
     tpx/kernel/norm.hpp
-    tpx/kernel/pointwise.hpp)
+    tpx/kernel/pointwise.hpp
+    tpx/kernel/tile.hpp)
 set(TPX_tensor_HEADERS
     tpx/tensor/buffer.hpp
-    tpx/tensor/pool.hpp)
+    tpx/tensor/collective.hpp
+    tpx/tensor/context.hpp
+    tpx/tensor/dtensor.hpp
+    tpx/tensor/make_mesh.hpp
+    tpx/tensor/pool.hpp
+    tpx/tensor/run_plan.hpp)
 set(TPX_autodiff_HEADERS)
 set(TPX_ops_HEADERS)
 set(TPX_nn_HEADERS)

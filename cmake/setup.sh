@@ -62,7 +62,6 @@ find_missing() {
   need_command cmake cmake
   need_command make make
   need_command xz xz-utils
-  need_command git git
   need_command mpicxx libopenmpi-dev
   need_command mpiexec openmpi-bin
   need_command bible bible-kjv

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Cases that fail on the last rank only, each in its own way; tests/smoke/fails.cmake demands that they do.
+// Cases that fail on the last rank only, each in its own way; tests/smoke/exits.cmake demands that they do.
 #include <stdexcept>
 
 #include "support/mpi_doctest.hpp"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# cmake -DRESULT=<zero|nonzero> -DTEXT=<text> -P fails.cmake -- <command>...
+# cmake -DRESULT=<zero, nonzero or the exit code> -DTEXT=<text> -P exits.cmake -- <command>...
 #
 # The command must exit as said, and print the text.
 

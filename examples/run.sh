@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+#   examples/run.sh [NAME] [--ranks N] [OPTIONS]
+#
+# Sets up what is missing, builds the example (gpt_train without a NAME) and runs it split over N ranks (2).
+# Options go to the program as they are; so does everything after `--`. The exit code is the program's.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+usage() { echo "run.sh: $*" >&2; exit 2; }
+
+ranks=2
+arguments=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --ranks) [ $# -gt 1 ] || usage "--ranks needs a number"; ranks=$2; shift ;;
+    --ranks=*) ranks=${1#*=} ;;
+    --) shift; arguments+=("$@"); break ;;
+    *) arguments+=("$1") ;;
+  esac
+  shift
+done
+[[ $ranks =~ ^[1-9][0-9]{0,3}$ ]] || usage "--ranks is '$ranks'; it must be a number of 1 to 9999"
+
+name=gpt_train
+if [ ${#arguments[@]} -gt 0 ] && [[ ${arguments[0]} != -* ]]; then
+  name=${arguments[0]}
+  arguments=("${arguments[@]:1}")
+fi
+known=$(sed -n 's/^tpx_add_example(\([A-Za-z0-9_]*\).*/\1/p' "$root/examples/CMakeLists.txt" | tr '\n' ' ')
+[[ " $known" == *" $name "* ]] || usage "there is no example '$name'; known: $known"
+
+# The program's output is all there is on standard output.
+"$root/cmake/build.sh" "tpx_example_$name" >&2
+
+source "$root/cmake/launch.sh"
+launch "$ranks" "$root/build/release/examples/$name" "${arguments[@]}"
