@@ -18,63 +18,82 @@ namespace detail {
 
 // ---- from a type to a value -------------------------------------------------------------------
 
+/// All axes that the placements name, each once. What is not an axis is left out: `place` refuses it.
+template <class List, class More>
+struct append_axes;
+template <class... Have, class... More>
+struct append_axes<AxisList<Have...>, AxisList<More...>> {
+  using type = AxisList<Have...>;
+};
+template <class... Have, class Axis, class... More>
+struct append_axes<AxisList<Have...>, AxisList<Axis, More...>>
+    : append_axes<std::conditional_t<MeshAxis<Axis>, typename append_new<AxisList<Have...>, Axis>::type,
+                                     AxisList<Have...>>,
+                  AxisList<More...>> {};
+template <class List, class... Placements>
+struct axes_with {
+  using type = List;
+};
+template <class List, class First, class... Rest>
+struct axes_with<List, First, Rest...>
+    : axes_with<typename append_axes<List, typename parts<First>::axes>::type, Rest...> {};
 template <class... Placements>
-struct axes_of;
-template <>
-struct axes_of<> {
-  using type = AxisList<>;
-};
-template <template <class...> class Placement, class... Axes, class... Rest>
-struct axes_of<Placement<Axes...>, Rest...> {
-  template <class... More>
-  static auto append(AxisList<More...>) -> typename append_new<AxisList<Axes...>, More...>::type;
-  using type = decltype(append(typename axes_of<Rest...>::type{}));
-};
-template <int Dim, class... Axes, class... Rest>
-struct axes_of<Shard<Dim, Axes...>, Rest...> : axes_of<Replicate<Axes...>, Rest...> {};
+using axes_of = typename axes_with<AxisList<>, Placements...>::type;
 
 template <bool fits, class... Facts>
 constexpr void an_axis_is_used_once() {
-  static_assert(fits, "tpx::layout: a mesh axis stands in one placement only, and once (see axis, in below)");
+  static_assert(fits, "tpx::layout: a mesh axis stands in one placement only, and once (see axis, in_layout below)");
 }
 template <bool fits, class... Facts>
 constexpr void the_mesh_has_the_axis() {
   static_assert(fits, "tpx::layout: a placement names only axes that the mesh has (see axis, mesh below)");
 }
 template <bool fits, class... Facts>
+constexpr void a_mesh_has_four_axes() {
+  static_assert(fits, "tpx::layout: a mesh has at most four axes (see mesh below)");
+}
+template <bool fits, class... Facts>
 constexpr void a_placement_names_an_axis() {
   static_assert(fits, "tpx::layout: a layout is made of Shard<dim, axes...>, Replicate<axes...>, Partial<axes...> "
-                      "and Invariant<axes...> with at least one axis each (see placement below)");
+                      "and Invariant<axes...> with at least one axis each (see in_placement below)");
+}
+template <bool fits, class... Facts>
+constexpr void an_axis_has_a_name() {
+  static_assert(fits, "tpx::layout: an axis is an empty struct with a static name (see axis, in_placement below)");
+}
+template <bool fits, class... Facts>
+constexpr void a_dim_is_counted_from_0() {
+  static_assert(fits, "tpx::Shard: a dim is counted from 0, and is less than 12 (see in_placement below)");
 }
 
-/// Places the axes of one placement into `spec`, in the order they are written.
-template <class List, class Placement>
-struct place {
+/// Places the axes of one placement into `spec`, in the order they are written. The rules are asked for one
+/// after the other, so that one mistake makes one error.
+template <class List, class Placement, class Axes = typename parts<Placement>::axes>
+struct place;
+template <class List, class Placement, class... Axes>
+struct place<List, Placement, AxisList<Axes...>> {
   static constexpr Spec in(Spec spec) {
-    a_placement_names_an_axis<false, in_placement<Placement>>();
+    constexpr int dim = parts<Placement>::dim;
+    constexpr bool dim_fits = dim >= 0 && dim < Spec::max_dims;
+    if constexpr (sizeof...(Axes) == 0) {
+      a_placement_names_an_axis<false, in_placement<Placement>>();
+    } else if constexpr (!(MeshAxis<Axes> && ...)) {
+      (an_axis_has_a_name<MeshAxis<Axes>, axis<Axes>, in_placement<Placement>>(), ...);
+    } else if constexpr (!dim_fits) {
+      a_dim_is_counted_from_0<false, in_placement<Placement>>();
+    } else if constexpr (List::size > max_axes) {
+      a_mesh_has_four_axes<false, mesh<List>>();
+    } else {
+      (the_mesh_has_the_axis<(index_of<Axes, List> >= 0), axis<Axes>, mesh<List>>(), ...);
+      ((spec = index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, parts<Placement>::kind, dim) : spec),
+       ...);
+    }
     return spec;
   }
 };
-template <class List, Kind kind, int Dim, class... Axes>
-struct place_axes {
-  static constexpr Spec in(Spec spec) {
-    a_placement_names_an_axis<(sizeof...(Axes) > 0)>();
-    (the_mesh_has_the_axis<(index_of<Axes, List> >= 0), axis<Axes>, mesh<List>>(), ...);
-    ((spec = index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, kind, Dim) : spec), ...);
-    return spec;
-  }
-};
-template <class List, class... Axes>
-struct place<List, Invariant<Axes...>> : place_axes<List, Kind::invariant, 0, Axes...> {};
-template <class List, class... Axes>
-struct place<List, Replicate<Axes...>> : place_axes<List, Kind::replicate, 0, Axes...> {};
-template <class List, class... Axes>
-struct place<List, Partial<Axes...>> : place_axes<List, Kind::partial, 0, Axes...> {};
-template <class List, int Dim, class... Axes>
-struct place<List, Shard<Dim, Axes...>> : place_axes<List, Kind::shard, Dim, Axes...> {};
 
 template <class Axis, class... Placements>
-inline constexpr int mentions = (0 + ... + count_axis<Axis, Placements>);
+inline constexpr int mentions = (0 + ... + count_axis<Axis, typename parts<Placements>::axes>);
 
 /// Applies the placements one after the other; the axes they do not name keep their state.
 template <class List, class... Placements>
@@ -94,13 +113,20 @@ struct once<AxisList<Axes...>, Placements...> {
   static constexpr bool value = check();
 };
 
+/// `spec` after the placements; unchanged where they name an axis twice.
+template <class List, class... Placements>
+constexpr Spec placed_once(Spec spec) {
+  if constexpr (once<axes_of<Placements...>, Placements...>::value)
+    return apply_placements<List, Placements...>(spec);
+  else
+    return spec;
+}
+
 template <class L, class List>
 struct spec_of;
 template <class... Placements, class List>
 struct spec_of<Layout<Placements...>, List> {
-  static constexpr Spec value = once<typename axes_of<Placements...>::type, Placements...>::value
-                                    ? apply_placements<List, Placements...>(Spec{})
-                                    : Spec{};
+  static constexpr Spec value = placed_once<List, Placements...>(Spec{});
 };
 
 // ---- from a value to a type -------------------------------------------------------------------
@@ -130,7 +156,7 @@ constexpr Spelling spell(Spec spec) {
   for (const Kind kind : {Kind::replicate, Kind::partial}) {
     int count = 0;
     int sorted[max_axes]{};
-    for (int a = 0; a < List::size; ++a) {
+    for (int a = 0; a < List::size && a < max_axes; ++a) {
       if (spec[a].kind != kind) continue;
       int at = count++;
       for (; at > 0 && names[static_cast<std::size_t>(a)] < names[static_cast<std::size_t>(sorted[at - 1])]; --at)
@@ -189,7 +215,7 @@ namespace detail {
 
 template <class... Placements>
 struct canonical {
-  using list = typename axes_of<Placements...>::type;
+  using list = axes_of<Placements...>;
   using type = layout_from_spec<list, spec_v<Layout<Placements...>, list>.bits>;
 };
 
@@ -198,9 +224,8 @@ template <class L, class... Placements>
 struct with_placements;
 template <class... Have, class... Placements>
 struct with_placements<Layout<Have...>, Placements...> {
-  using list = typename axes_of<Have..., Placements...>::type;
-  static constexpr bool named_once = once<typename axes_of<Placements...>::type, Placements...>::value;
-  static constexpr Spec value = apply_placements<list, Placements...>(spec_v<Layout<Have...>, list>);
+  using list = axes_of<Have..., Placements...>;
+  static constexpr Spec value = placed_once<list, Placements...>(spec_v<Layout<Have...>, list>);
 };
 template <class L, class... Placements>
 struct with_placements_type {
@@ -215,7 +240,7 @@ template <class L>
 struct dual_layout;
 template <class... Placements>
 struct dual_layout<Layout<Placements...>> {
-  using list = typename axes_of<Placements...>::type;
+  using list = axes_of<Placements...>;
   using type = layout_from_spec<list, dual(spec_v<Layout<Placements...>, list>).bits>;
 };
 

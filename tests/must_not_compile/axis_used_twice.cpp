@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// must not compile: an axis stands in one placement of a layout, once
+// expect: tpx::layout: a mesh axis stands in one placement only, and once
+// expect: axes::tp
+#include <tpx/layout/layout.hpp>
+
+using namespace tpx::axes;
+
+#ifdef TPX_MUST_NOT_COMPILE
+using L = tpx::layout_t<tpx::Shard<0, dp, tp>, tpx::Partial<tp>>;
+#else
+using L = tpx::layout_t<tpx::Shard<0, dp>, tpx::Partial<tp>>;
+#endif
+
+int main() { return (void)L{}, 0; }
