@@ -92,10 +92,10 @@ struct LayerNormGammaTerm {
 /// @see    arXiv:1607.06450
 template <class T, class Exec>
 void layer_norm(const Exec& exec, const T* x, const T* gamma, const T* beta, T* y, T* mean, T* rstd,
-                std::int64_t rows, std::int64_t columns, std::type_identity_t<T> epsilon) {
+                std::int64_t rows, std::int64_t columns, double epsilon) {
   if (columns <= 0) return;
   for_groups(exec, "tpx::layer_norm", rows,
-             impl::LayerNorm<T>{x, gamma, beta, y, mean, rstd, columns, epsilon});
+             impl::LayerNorm<T>{x, gamma, beta, y, mean, rstd, columns, static_cast<T>(epsilon)});
 }
 
 /// The gradients of layer_norm:   dx (+)= ...,   dgamma += sum over rows of dy x_hat,   dbeta += sum of dy.
