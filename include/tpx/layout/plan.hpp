@@ -215,13 +215,17 @@ class PlanSearch {
     for (int d = 0; d < Spec::max_dims; ++d) {
       const unsigned set = axes_on(here, d);
       if (set == 0 || set != axes_on(to_, d)) continue;
-      unsigned moved = 0;
+      int first = max_axes, last = -1;
       Spec next = here;
       for (int a = 0; a < max_axes; ++a) {
         if (!(set >> a & 1u) || here[a].order == to_[a].order) continue;
-        moved |= 1u << a;
+        first = here[a].order < first ? here[a].order : first;
+        last = here[a].order > last ? here[a].order : last;
         next = next.with(a, to_[a]);
       }
+      // Axes between those that move keep their place but not their digit in the piece's number.
+      unsigned moved = 0;
+      for (int order = first; order <= last; ++order) moved |= 1u << shard_axis(here, d, order);
       if (moved != 0) relax(at, Move::permute, moved, next);
     }
   }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <tpx/autodiff/tape.hpp>
+
+namespace tpx {
+
+namespace detail {
+
+template <bool fits, class... Facts>
+constexpr void a_loss_is_a_scalar() {
+  static_assert(fits, "tpx::backward: a loss has no dims: sum it first");
+}
+template <bool fits, class... Facts>
+constexpr void a_loss_is_on_a_tape() {
+  static_assert(fits, "tpx::backward: the loss is computed from a tensor on a tape: tape.input(x) or tape.watch(x)");
+}
+template <bool fits, class... Facts>
+constexpr void a_loss_is_not_replicate() {
+  static_assert(fits, "tpx::backward: a loss is Invariant or Partial on each axis: the gradient of a Replicate one would "
+                      "be counted once per rank; redistribute<Invariant<axis>>(loss) is free (see loss)");
+}
+template <class L>
+struct loss;
+
+constexpr bool no_axis_is(Spec spec, Kind kind) {
+  for (int a = 0; a < max_axes; ++a)
+    if (spec[a].kind == kind) return false;
+  return true;
+}
+
+}  // namespace detail
+
+/// Computes the gradients of a loss with respect to every watched tensor and every parameter it depends on.
+///
+///   seed: d loss / d loss = 1 on every rank, which is right for I (its dual is I) and for P (its dual is R)
+///
+/// @pre    the loss is on a tape, a scalar, I or P on each axis: with the batch split over dp it is the local
+///         sum over the global count, P on dp
+/// @post   tape.gradient(x) and gradient(parameter) hold the gradients, of dual layouts; those of parameters
+///         are added to what was there
+/// @comm   the transposed steps of every redistribute of the forward, in reverse
+template <Tensor X>
+void backward(const X& loss) {
+  constexpr bool on_tape = std::is_same_v<typename X::track_type, OnTape<typename X::mesh_type>>;
+  constexpr bool no_replicate = detail::no_axis_is(X::spec, Kind::replicate);
+  detail::a_loss_is_a_scalar<X::ndim == 0, detail::loss<typename X::layout_type>>();
+  if constexpr (X::ndim == 0) detail::a_loss_is_on_a_tape<on_tape, detail::loss<typename X::layout_type>>();
+  if constexpr (X::ndim == 0 && on_tape)
+    detail::a_loss_is_not_replicate<no_replicate, detail::loss<typename X::layout_type>>();
+  if constexpr (X::ndim == 0 && on_tape && no_replicate) {
+    const detail::Region region("tpx::backward");
+    loss.track().tape->template walk<typename X::element_type>(loss.track().node, 1);
+  }
+}
+
+/// The value without its history: no gradient flows through it.
+template <Tensor X>
+auto detach(const X& x) {
+  return DTensor<typename X::element_type, X::ndim, typename X::layout_type, typename X::mesh_type>(
+      x.mesh(), x.shape(), x.shard());
+}
+
+}  // namespace tpx

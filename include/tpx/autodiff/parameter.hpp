@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <tpx/tensor/dtensor.hpp>
+
+namespace tpx {
+
+/// What a parameter has beside its value. Its gradient adds up over all its uses and all micro-batches until
+/// it is reset.
+struct Parameterhood {
+  std::string name;
+  bool decays = true;       ///< whether weight decay applies to it
+  Buffer gradient{};        ///< of the dual layout; memory of the first backward, kept
+  bool filled = false;      ///< whether the gradient holds one since it was reset
+  const void* tape = nullptr;  ///< the tape it was last used on, and its node there
+  std::int64_t serial = -1;
+  int node = -1;
+};
+
+/// Marks a tensor as a parameter: whatever tape its other operands are on records its use.
+struct Trainable {
+  std::shared_ptr<Parameterhood> state;
+};
+
+/// A tensor that is trained: ops take it like any other. Beside tensors on a tape its use is recorded and
+/// its gradient, of layout dual_t<L>, is kept with it; elsewhere it is an ordinary value.
+template <class T, int N, class L, class Mesh>
+using Parameter = DTensor<T, N, L, Mesh, Trainable>;
+
+/// Makes a value a parameter; it shares the value's memory, which optimizers overwrite.
+template <class T, int N, class L, class Mesh>
+Parameter<T, N, L, Mesh> make_parameter(std::string name, const DTensor<T, N, L, Mesh>& value, bool decays = true) {
+  static_assert(std::is_floating_point_v<T>, "tpx::make_parameter: a parameter has floating-point elements");
+  auto state = std::make_shared<Parameterhood>();
+  state->name = std::move(name);
+  state->decays = decays;
+  return {value.mesh(), value.shape(), value.shard(), {std::move(state)}};
+}
+
+/// The parameter's value as an ordinary tensor, sharing its memory.
+template <class T, int N, class L, class Mesh>
+DTensor<T, N, L, Mesh> value(const Parameter<T, N, L, Mesh>& p) {
+  return {p.mesh(), p.shape(), p.shard()};
+}
+
+/// The parameter's gradient, sharing its memory.
+/// @pre a backward reached the parameter since its gradient was reset
+template <class T, int N, class L, class Mesh>
+DTensor<T, N, dual_t<L>, Mesh> gradient(const Parameter<T, N, L, Mesh>& p) {
+  TPX_EXPECTS(p.track().state->filled, p.track().state->name, "backward reaches the parameter before its gradient is read");
+  return {p.mesh(), p.shape(), p.track().state->gradient};
+}
+
+}  // namespace tpx

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tpx/autodiff/parameter.hpp>
+#include <tpx/kernel/copy.hpp>
+#include <tpx/layout/plan.hpp>
+#include <tpx/tensor/collective.hpp>
+#include <tpx/tensor/dtensor.hpp>
+
+namespace tpx {
+
+template <class Mesh>
+class Tape;
+
+/// The tensor is on a tape; node -1: it carries no gradient there, but what is computed from it is recorded.
+template <class Mesh>
+struct OnTape {
+  Tape<Mesh>* tape = nullptr;
+  int node = -1;
+};
+
+namespace detail {
+
+/// What an op leaves for its backward: no layouts, because their types were checked when it was recorded,
+/// and the backward of an op on local shards is local. The one exception, redistribute, keeps its plan.
+template <class Mesh>
+struct Record {
+  using Backward = void (*)(Tape<Mesh>&, Record&);
+  static constexpr int max_operands = 4;
+  static constexpr int max_saved = 7;
+
+  Backward backward = nullptr;
+  int in[max_operands]{-1, -1, -1, -1};
+  int out = -1;
+  Buffer saved[max_saved];
+  std::int64_t extent[8]{};
+  double scalar[2]{};
+  const Plan* plan = nullptr;
+  Shape shape{};
+};
+
+/// Where a backward writes an operand's gradient: null if the operand needs none; else the memory, and
+/// whether to add to what is there.
+template <class T>
+struct Sink {
+  T* data = nullptr;
+  bool accumulate = false;
+  explicit operator bool() const { return data != nullptr; }
+};
+
+}  // namespace detail
+
+/// Records what ops do with tensors that are on it, and walks back.
+///
+/// The forward is written once; an op records its backward if one of its operands is on a tape. Which
+/// collectives the backward needs was decided by the types: each redistribute recorded its plan.
+///
+///   Tape tape(mesh);
+///   auto x = tape.watch(x0);              // a leaf whose gradient is wanted
+///   auto y = matmul(x, w);                 // recorded; w may be a Parameter, whose gradient it keeps itself
+///   backward(loss);
+///   auto dx = tape.gradient(x);            // of layout dual_t<layout of x>
+///   tape.clear();                          // ready for the next step; the memory is kept
+template <class Mesh>
+class Tape {
+ public:
+  explicit Tape(Mesh mesh) : mesh_(std::move(mesh)) {}
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  const Mesh& mesh() const { return mesh_; }
+
+  /// The tensor as a leaf of this tape, sharing its memory; its gradient is kept until clear().
+  template <class T, int N, class L>
+  DTensor<T, N, L, Mesh, OnTape<Mesh>> watch(const DTensor<T, N, L, Mesh>& x) {
+    static_assert(std::is_floating_point_v<T>, "tpx::Tape::watch: a leaf has floating-point elements; see input()");
+    const int node = add_node(x.local_count());
+    nodes_[static_cast<std::size_t>(node)].kept = true;
+    return {mesh_, x.shape(), x.shard(), {this, node}};
+  }
+
+  /// The tensor on this tape without a gradient, token ids for example: what is computed from it with
+  /// parameters is recorded.
+  template <class T, int N, class L>
+  DTensor<T, N, L, Mesh, OnTape<Mesh>> input(const DTensor<T, N, L, Mesh>& x) {
+    return {mesh_, x.shape(), x.shard(), {this, -1}};
+  }
+
+  /// The gradient of a watched tensor; zeros where the loss does not depend on it.
+  /// @pre x was watched on this tape, and backward has run
+  template <class T, int N, class L>
+  DTensor<T, N, dual_t<L>, Mesh> gradient(const DTensor<T, N, L, Mesh, OnTape<Mesh>>& x) {
+    const int node = x.track().node;
+    TPX_EXPECTS(x.track().tape == this && node >= 0 && nodes_[static_cast<std::size_t>(node)].kept, node,
+                "the gradient of a tensor that was watched on this tape");
+    TPX_EXPECTS(walked_, "backward comes before gradient");
+    if (!filled(node)) fill<T>(node, T(0));
+    return {mesh_, x.shape(), nodes_[static_cast<std::size_t>(node)].gradient};
+  }
+
+  /// Forgets all records and nodes and keeps their memory for the next step.
+  void clear() {
+    records_.clear();
+    nodes_.clear();
+    walked_ = false;
+    ++serial_;
+  }
+
+  /// Bytes of records and number of them, for those who want to know what recording costs.
+  std::size_t size() const { return records_.size(); }
+
+  // ---- for ops ----------------------------------------------------------------------------------
+
+  /// A new value of `count` local elements whose gradient may be needed.
+  int add_node(std::int64_t count) {
+    nodes_.push_back({{}, count, nullptr, false, false});
+    return static_cast<int>(nodes_.size()) - 1;
+  }
+
+  /// The node of a parameter, the same for all its uses in a step, so that their gradients add.
+  int node_of(Parameterhood& parameter, std::int64_t count) {
+    if (parameter.tape != this || parameter.serial != serial_) {
+      parameter.tape = this;
+      parameter.serial = serial_;
+      parameter.node = add_node(count);
+      nodes_.back().parameter = &parameter;
+    }
+    return parameter.node;
+  }
+
+  /// @pre !walked: backward ran, and the tape was not cleared since, is an error
+  detail::Record<Mesh>& record(typename detail::Record<Mesh>::Backward backward) {
+    TPX_EXPECTS(!walked_, "tape.clear() comes between backward and the next forward");
+    records_.emplace_back();
+    records_.back().backward = backward;
+    return records_.back();
+  }
+
+  /// Gradient of a record's result.  @pre it is filled: the walk calls no backward otherwise
+  template <class T>
+  const T* gradient_of(int node) {
+    return nodes_[static_cast<std::size_t>(node)].gradient.template as<T>();
+  }
+  const Buffer& gradient_buffer(int node) { return nodes_[static_cast<std::size_t>(node)].gradient; }
+
+  /// Where the gradient of operand `node` goes.
+  template <class T>
+  detail::Sink<T> sink(int node) {
+    if (node < 0) return {};
+    Node& n = nodes_[static_cast<std::size_t>(node)];
+    const bool add = filled(node);
+    if (n.parameter != nullptr) {
+      if (!n.parameter->gradient) n.parameter->gradient = detail::allocate<T>(mesh_, n.count);
+      n.parameter->filled = true;
+      return {n.parameter->gradient.template as<T>(), add};
+    }
+    if (!add) n.gradient = detail::allocate<T>(mesh_, n.count);
+    if (add && !n.gradient.unique()) {  // shared with another node: it must not see what is added here
+      Buffer own = detail::allocate<T>(mesh_, n.count);
+      detail::copy_elements(mesh_, static_cast<const T*>(n.gradient.template as<T>()), own.template as<T>(), n.count);
+      n.gradient = std::move(own);
+    }
+    n.filled = true;
+    return {n.gradient.template as<T>(), add};
+  }
+
+  /// Gives operand `node` a whole gradient, shared where it is the first.
+  template <class T>
+  void give(int node, Buffer gradient) {
+    if (node < 0) return;
+    Node& n = nodes_[static_cast<std::size_t>(node)];
+    if (n.parameter == nullptr && !n.filled) {
+      n.gradient = std::move(gradient);
+      n.filled = true;
+      return;
+    }
+    const detail::Sink<T> to = sink<T>(node);
+    const T* from = gradient.as<T>();
+    if (!to.accumulate) return detail::copy_elements(mesh_, from, to.data, n.count);
+    mesh_.context().launch({n.count, 3 * n.count * std::int64_t{sizeof(T)}},
+                           [&](const auto& exec) { kernel::accumulate(exec, from, to.data, n.count); });
+  }
+
+  /// Walks the records backwards from `node`, whose gradient is `seed` everywhere.
+  template <class T>
+  void walk(int node, T seed) {
+    TPX_EXPECTS(!walked_, "backward runs once for each forward; tape.clear() comes in between");
+    TPX_EXPECTS(node >= 0, "the loss depends on no leaf and no parameter");
+    fill<T>(node, seed);
+    for (std::size_t i = records_.size(); i-- > 0;) {
+      detail::Record<Mesh>& r = records_[i];
+      if (filled(r.out)) r.backward(*this, r);
+      for (Buffer& saved : r.saved) saved.reset();
+      Node& out = nodes_[static_cast<std::size_t>(r.out)];
+      if (!out.kept) out.gradient.reset();
+    }
+    records_.clear();
+    walked_ = true;
+  }
+
+ private:
+  struct Node {
+    Buffer gradient;
+    std::int64_t count;
+    Parameterhood* parameter;  // which keeps the gradient itself
+    bool filled;
+    bool kept;
+  };
+
+  bool filled(int node) const {
+    const Node& n = nodes_[static_cast<std::size_t>(node)];
+    return n.parameter != nullptr ? n.parameter->filled : n.filled;
+  }
+
+  template <class T>
+  void fill(int node, T value) {
+    const detail::Sink<T> to = sink<T>(node);
+    const std::int64_t n = nodes_[static_cast<std::size_t>(node)].count;
+    mesh_.context().launch({0, n * std::int64_t{sizeof(T)}},
+                           [&](const auto& exec) { kernel::fill(exec, to.data, n, value); });
+  }
+
+  Mesh mesh_;
+  std::vector<detail::Record<Mesh>> records_;
+  std::vector<Node> nodes_;
+  std::int64_t serial_ = 0;
+  bool walked_ = false;
+};
+
+}  // namespace tpx

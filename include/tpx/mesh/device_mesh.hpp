@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tpx/comm/communicator.hpp>
+#include <tpx/layout/axis.hpp>
+#include <tpx/layout/distribution.hpp>
+#include <tpx/layout/layout.hpp>
+
+namespace tpx {
+
+/// A mesh axis whose size the type knows: `make_mesh<dp, Sized<tp, 2>>(world)`.
+template <class Axis, int Size>
+struct Sized {
+  static_assert(Size >= 1, "tpx::Sized: an axis has at least one rank");
+};
+
+/// What a mesh keeps for its execution space: the instance that kernels run on and the memory they use.
+/// Declared here, where the execution space is only a name; each space's is defined above (tensor/).
+template <class Exec>
+class Context;
+
+namespace detail {
+
+template <class Axis>
+struct sized_axis {
+  using type = Axis;
+  static constexpr int size = 0;  // comes from the launch
+};
+template <class Axis, int Size>
+struct sized_axis<Sized<Axis, Size>> {
+  using type = Axis;
+  static constexpr int size = Size;
+};
+
+template <class... Axes>
+inline constexpr bool distinct_axes = [] {
+  using list = typename append_new<AxisList<>, Axes...>::type;
+  return list::size == static_cast<int>(sizeof...(Axes));
+}();
+
+/// A communicator for every set of axes that has more than one rank.
+template <class Comm>
+class AxisCommunicators {
+ public:
+  AxisCommunicators(const Comm& world, const Grid& grid, std::span<const std::string_view> names)
+      : grid_(grid), of_(std::size_t{1} << grid.axes) {
+    const unsigned all = static_cast<unsigned>(of_.size()) - 1;
+    for (unsigned mask = 1; mask <= all; ++mask) {
+      if (grid.ranks(mask) == 1 || mask != needed(mask)) continue;
+      auto& comm = of_[mask];
+      comm.emplace(world.subgroup(members(mask)));
+      if constexpr (requires { comm->set_label(std::string()); }) {
+        std::string label;
+        for (int a = 0; a < grid.axes; ++a)
+          if (mask >> a & 1u) label += (label.empty() ? "" : ",") + std::string(names[static_cast<std::size_t>(a)]);
+        comm->set_label(label);
+      }
+    }
+  }
+
+  /// @pre the axes in `mask` have more than one rank together
+  const Comm& over(unsigned mask) const { return *of_[needed(mask)]; }
+
+ private:
+  /// Axes of size 1 add nothing: `{dp, tp}` with dp = 1 is `{tp}`.
+  unsigned needed(unsigned mask) const {
+    for (int a = 0; a < grid_.axes; ++a)
+      if (grid_.size[a] == 1) mask &= ~(1u << a);
+    return mask;
+  }
+
+  /// World ranks that differ from this one in the coordinates of `mask` only, major axis first.
+  std::vector<int> members(unsigned mask) const {
+    std::vector<int> ranks{0};
+    for (int a = 0; a < grid_.axes; ++a) {
+      std::vector<int> next;
+      for (const int r : ranks) {
+        const bool free = (mask >> a & 1u) != 0;
+        for (int c = free ? 0 : grid_.coordinate[a]; c < (free ? grid_.size[a] : grid_.coordinate[a] + 1); ++c)
+          next.push_back(r * grid_.size[a] + c);
+      }
+      ranks = std::move(next);
+    }
+    return ranks;
+  }
+
+  Grid grid_;
+  std::vector<std::optional<Comm>> of_;
+};
+
+}  // namespace detail
+
+/// Ranks arranged along named axes, major axis first, the last axis innermost: on a mesh `<dp, tp>` of
+/// 2 x 4 the ranks 0 to 3 are one tp group.
+///
+/// The mesh's type carries the policies, the communicator and the execution space; tensors get theirs from
+/// it. A handle: copies share the communicators and the context, and tensors keep them alive.
+///
+/// @tparam Axes  mesh axes, or `Sized<Axis, n>` where the type knows the size
+template <class Comm, class Exec, class... Axes>
+class DeviceMesh {
+  static_assert(comm::Communicator<Comm>, "tpx::DeviceMesh: Comm must be a Communicator");
+  static_assert(sizeof...(Axes) >= 1 && sizeof...(Axes) <= detail::max_axes,
+                "tpx::DeviceMesh: a mesh has one to four axes");
+  static_assert((MeshAxis<typename detail::sized_axis<Axes>::type> && ...),
+                "tpx::DeviceMesh: an axis is an empty struct with a static name");
+  static_assert(detail::distinct_axes<typename detail::sized_axis<Axes>::type...>,
+                "tpx::DeviceMesh: an axis stands in a mesh once");
+
+ public:
+  using communicator_type = Comm;
+  using execution_space = Exec;
+  using axes = AxisList<typename detail::sized_axis<Axes>::type...>;
+  using context_type = Context<Exec>;
+
+  /// Arranges the ranks of `world`; sizes of 0 are for axes that know theirs, or, for one axis, whatever is
+  /// left.
+  ///
+  /// @pre    the product of the sizes is the number of ranks
+  /// @throws tpx::Error, on every rank alike, naming the sizes and the number of ranks
+  /// @comm   makes a communicator for every set of axes with more than one rank
+  DeviceMesh(const Comm& world, std::vector<int> sizes, std::shared_ptr<context_type> context)
+      : grid_(arrange(world, std::move(sizes))),
+        communicators_(std::make_shared<detail::AxisCommunicators<Comm>>(world, grid_, names())),
+        context_(std::move(context)) {
+    detail::Whereabouts& here = detail::whereabouts();
+    here.rank = world.rank();
+    here.coordinate = coordinate_text();
+  }
+
+  static constexpr std::span<const std::string_view> names() { return detail::names_of<axes>; }
+
+  const Grid& grid() const { return grid_; }
+  context_type& context() const { return *context_; }
+
+  /// Number of ranks along an axis; a constant where the type knows it.
+  template <class Axis>
+  constexpr int size() const {
+    constexpr int at = place<Axis>();
+    constexpr int known[] = {detail::sized_axis<Axes>::size...};
+    if constexpr (known[at] > 0) {
+      return known[at];
+    } else {
+      return grid_.size[at];
+    }
+  }
+  /// Number of all ranks.
+  int size() const { return grid_.ranks(~0u); }
+
+  /// Where this rank stands along an axis.
+  template <class Axis>
+  int coordinate() const {
+    return grid_.coordinate[place<Axis>()];
+  }
+
+  /// This rank's number among all, as the axes count: 0 is where the mesh begins.
+  int rank() const {
+    int r = 0;
+    for (int a = 0; a < grid_.axes; ++a) r = r * grid_.size[a] + grid_.coordinate[a];
+    return r;
+  }
+
+  /// The ranks that differ in the coordinates of the axes in `mask` (a bit for each) only.
+  /// @pre they are more than one
+  const Comm& communicator(unsigned mask) const { return communicators_->over(mask); }
+
+  /// "dp=0,tp=1"
+  std::string coordinate_text() const {
+    std::string text;
+    for (int a = 0; a < grid_.axes; ++a)
+      text += (a > 0 ? "," : "") + std::string(names()[static_cast<std::size_t>(a)]) + "=" +
+              std::to_string(grid_.coordinate[a]);
+    return text;
+  }
+
+  /// The mesh of some of the axes through this rank; it shares the context.
+  /// @comm makes communicators, as the constructor does
+  template <class... Some>
+  DeviceMesh<Comm, Exec, Some...> submesh() const {
+    static_assert(sizeof...(Some) >= 1, "tpx::DeviceMesh::submesh: name the axes to keep");
+    static_assert(ascending<Some...>(), "tpx::DeviceMesh::submesh: the axes keep their order");
+    const unsigned mask = (0u | ... | (1u << place<Some>()));
+    std::vector<int> sizes{size<Some>()...};
+    if (grid_.ranks(mask) > 1) {
+      const detail::Whereabouts here = detail::whereabouts();
+      DeviceMesh<Comm, Exec, Some...> sub(communicator(mask), std::move(sizes), context_);
+      detail::whereabouts() = here;  // errors go on naming the place in the whole mesh
+      return sub;
+    }
+    return DeviceMesh<Comm, Exec, Some...>(*this, std::move(sizes));
+  }
+
+  /// The same ranks and communicators with another context, for work beside this mesh's own.
+  DeviceMesh with_context(std::shared_ptr<context_type> context) const {
+    DeviceMesh other = *this;
+    other.context_ = std::move(context);
+    return other;
+  }
+
+ private:
+  template <class, class, class...>
+  friend class DeviceMesh;
+
+  /// A sub-mesh of one rank: it needs no communicator.
+  template <class... More>
+  DeviceMesh(const DeviceMesh<Comm, Exec, More...>& whole, std::vector<int> sizes)
+      : communicators_(), context_(whole.context_) {
+    grid_.axes = static_cast<int>(sizes.size());
+  }
+
+  template <class Axis>
+  static constexpr int place() {
+    detail::the_mesh_has_the_axis<(detail::index_of<Axis, axes> >= 0), detail::axis<Axis>, detail::mesh<axes>>();
+    return detail::index_of<Axis, axes>;
+  }
+
+  template <class... Some>
+  static constexpr bool ascending() {
+    int last = -1;
+    bool ok = true;
+    ((ok = ok && place<Some>() > last, last = place<Some>()), ...);
+    return ok;
+  }
+
+  static Grid arrange(const Comm& world, std::vector<int> sizes) {
+    constexpr int n = axes::size;
+    constexpr int known[] = {detail::sized_axis<Axes>::size...};
+    const auto text = [&](const std::vector<int>& of) {
+      std::string s;
+      for (std::size_t a = 0; a < of.size(); ++a)
+        s += (a > 0 ? " x " : "") + std::string(a < names().size() ? names()[a] : "?") + "=" + std::to_string(of[a]);
+      return s;
+    };
+    if (sizes.empty()) sizes.assign(n, 0);
+    if (static_cast<int>(sizes.size()) != n)
+      fail("tpx::make_mesh: one size for each axis; the mesh has " + std::to_string(n) + " axes, given were " +
+           std::to_string(sizes.size()) + " sizes");
+    long long product = 1;
+    int left = -1, open = 0;
+    for (int a = 0; a < n; ++a) {
+      int& size = sizes[static_cast<std::size_t>(a)];
+      if (known[a] > 0 && size != 0 && size != known[a])
+        fail("tpx::make_mesh: " + text(sizes) + " contradicts the mesh's type, where " +
+             std::string(names()[static_cast<std::size_t>(a)]) + " has " + std::to_string(known[a]) + " ranks");
+      if (known[a] > 0) size = known[a];
+      if (size < 0) fail("tpx::make_mesh: an axis has at least one rank; given was " + text(sizes));
+      if (size == 0) {
+        left = a;
+        ++open;
+      } else {
+        product *= size;
+      }
+    }
+    if (open > 1) fail("tpx::make_mesh: one axis at most takes what is left; name the sizes of the others");
+    if (open == 1 && world.size() % product == 0) {
+      sizes[static_cast<std::size_t>(left)] = static_cast<int>(world.size() / product);
+      product = world.size();
+    }
+    if (product != world.size())
+      fail("tpx::make_mesh: the axis sizes multiply to the number of ranks; " + text(sizes) + " are " +
+           std::to_string(product) + " ranks, the communicator has " + std::to_string(world.size()));
+    Grid grid;
+    grid.axes = n;
+    int rank = world.rank();
+    for (int a = n - 1; a >= 0; --a) {
+      grid.size[a] = sizes[static_cast<std::size_t>(a)];
+      grid.coordinate[a] = rank % grid.size[a];
+      rank /= grid.size[a];
+    }
+    return grid;
+  }
+
+  Grid grid_;
+  std::shared_ptr<const detail::AxisCommunicators<Comm>> communicators_;
+  std::shared_ptr<context_type> context_;
+};
+
+}  // namespace tpx

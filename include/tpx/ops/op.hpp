@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <tpx/autodiff/tape.hpp>
+#include <tpx/layout/refusal.hpp>
+
+/// What every op has in common. An op states its rule (`struct ops::NAME { static constexpr OpRule rule; }`),
+/// asks `admits` whether its operands' layouts fit, computes on local shards, and records a backward that
+/// does the same. The result's layout, the refusals and the gradient's layouts follow from the rule.
+namespace tpx {
+namespace detail {
+
+template <bool fits, class... Facts>
+constexpr void one_mesh() {
+  static_assert(fits, "tpx: the operands of an op are on one mesh (see op, meshes)");
+}
+template <class... Meshes>
+struct meshes;
+template <bool fits, class... Facts>
+constexpr void one_element() {
+  static_assert(fits, "tpx: the floating-point operands of an op have one element type (see op, elements)");
+}
+template <class... Ts>
+struct elements_of;
+
+template <class First, class...>
+struct first_of {
+  using type = First;
+};
+template <class... Xs>
+using mesh_of = typename first_of<typename Xs::mesh_type...>::type;
+
+template <class... Xs>
+inline constexpr bool same_mesh = (std::is_same_v<typename Xs::mesh_type, mesh_of<Xs...>> && ...);
+
+/// Whether all floating-point operands have the same element.
+template <class... Xs>
+inline constexpr bool same_element = [] {
+  constexpr int size = []() {
+    int s = 0;
+    ((s = Xs::carries_gradient && s == 0 ? int{sizeof(typename Xs::element_type)} : s), ...);
+    return s;
+  }();
+  return ((!Xs::carries_gradient || int{sizeof(typename Xs::element_type)} == size) && ...);
+}();
+
+template <class... Xs>
+inline constexpr unsigned no_gradient_mask = [] {
+  unsigned mask = 0;
+  unsigned bit = 1;
+  ((mask |= Xs::carries_gradient ? 0u : bit, bit <<= 1), ...);
+  return mask;
+}();
+
+/// Whether Op takes these operands, communicating over `Over` itself; where not, the error that says why.
+template <class Op, class Over, class... Xs>
+constexpr bool admits() {
+  one_mesh<same_mesh<Xs...>, op<Op>, meshes<typename Xs::mesh_type...>>();
+  one_element<same_element<Xs...>, op<Op>, elements_of<typename Xs::element_type...>>();
+  if constexpr (same_mesh<Xs...> && same_element<Xs...>) {
+    using List = typename mesh_of<Xs...>::axes;
+    return admit<Op, List, mask_of<Over, List>, no_gradient_mask<Xs...>, typename Xs::layout_type...>();
+  } else {
+    return false;
+  }
+}
+
+template <class Op, class Over, class... Xs>
+using result_layout_of =
+    result_layout<Op, typename mesh_of<Xs...>::axes, mask_of<Over, typename mesh_of<Xs...>::axes>,
+                  no_gradient_mask<Xs...>, typename Xs::layout_type...>;
+
+// ---- tapes ------------------------------------------------------------------------------------
+
+template <class X>
+inline constexpr bool is_on_tape = std::is_same_v<typename X::track_type, OnTape<typename X::mesh_type>>;
+
+/// OnTape if one of the operands is.
+template <class... Xs>
+using track_of = std::conditional_t<(is_on_tape<Xs> || ...), OnTape<mesh_of<Xs...>>, NoTape>;
+
+template <class... Xs>
+inline constexpr bool recorded = (is_on_tape<Xs> || ...);
+
+/// The tape that the operands are on.
+/// @pre recorded<Xs...>
+template <class... Xs>
+Tape<mesh_of<Xs...>>& tape_of(const Xs&... xs) {
+  Tape<mesh_of<Xs...>>* tape = nullptr;
+  const auto look = [&]<class X>(const X& x) {
+    if constexpr (is_on_tape<X>) {
+      TPX_EXPECTS(tape == nullptr || tape == x.track().tape, "the operands of an op are on one tape");
+      tape = x.track().tape;
+    }
+  };
+  (look(xs), ...);
+  return *tape;
+}
+
+/// The operand's node, -1 where no gradient is wanted.
+template <class X>
+int node_on(Tape<typename X::mesh_type>& tape, const X& x) {
+  if constexpr (is_on_tape<X>) {
+    return x.track().node;
+  } else if constexpr (std::is_same_v<typename X::track_type, Trainable>) {
+    return tape.node_of(*x.track().state, x.local_count());
+  } else {
+    return -1;
+  }
+}
+
+/// The result of an op before it is recorded.
+template <class Op, class T, int N, class Over, class... Xs>
+auto make_result(const Shape& global, const Xs&... xs) {
+  using Mesh = mesh_of<Xs...>;
+  using L = result_layout_of<Op, Over, Xs...>;
+  const Mesh& mesh = std::get<0>(std::tie(xs...)).mesh();
+  return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, global, allocate_shard<T, L>(mesh, global));
+}
+
+/// Puts a result on the tape: `fill(record)` saves what the backward needs. Nothing where no operand wants a
+/// gradient.
+template <class Y, class Backward, class Fill, class... Xs>
+Y record(Y y, Backward backward, Fill&& fill, const Xs&... xs) {
+  if constexpr (recorded<Xs...>) {
+    using Mesh = mesh_of<Xs...>;
+    Tape<Mesh>& tape = tape_of(xs...);
+    const int in[] = {node_on(tape, xs)...};
+    bool wanted = false;
+    for (const int node : in) wanted = wanted || node >= 0;
+    if (!wanted) return Y(y.mesh(), y.shape(), y.shard(), {&tape, -1});
+    const int out = tape.add_node(y.local_count());
+    Record<Mesh>& r = tape.record(backward);
+    for (std::size_t i = 0; i < sizeof...(Xs); ++i) r.in[i] = in[i];
+    r.out = out;
+    fill(r);
+    return Y(y.mesh(), y.shape(), y.shard(), {&tape, out});
+  } else {
+    (void)backward;
+    (void)fill;
+    return y;
+  }
+}
+
+}  // namespace detail
+}  // namespace tpx

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+
+#include <tpx/comm/communicator.hpp>
+#include <tpx/core/element.hpp>
+#include <tpx/kernel/copy.hpp>
+#include <tpx/tensor/context.hpp>
+
+/// Collectives over mesh axes on memory of the execution space. A group of one rank sends nothing and its
+/// call is not made: the value is copied where it has to move. A communicator that is driven from the host
+/// reads the memory when it is called, so the instance is fenced first; device memory needs an MPI that can
+/// read it.
+namespace tpx::detail {
+
+template <class Mesh>
+void before_host_reads(const Mesh& mesh) {
+  if constexpr (Mesh::communicator_type::host_driven) mesh.context().fence();
+}
+
+/// dst = src, asynchronously; nothing where they are the same memory.
+template <class T, class Mesh>
+void copy_elements(const Mesh& mesh, const T* src, T* dst, std::int64_t count) {
+  if (src == dst || count == 0) return;
+  mesh.context().launch({0, 2 * count * std::int64_t{sizeof(T)}},
+                        [&](const auto& exec) { kernel::copy(exec, src, dst, count); });
+}
+
+/// @comm all_reduce of `count` elements over `axes`
+template <class T, class Mesh>
+void all_reduce(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::int64_t count,
+                comm::Reduction reduction = comm::Reduction::sum) {
+  if (mesh.grid().ranks(axes) == 1) return copy_elements(mesh, send, recv, count);
+  const Region region("tpx::all_reduce");
+  before_host_reads(mesh);
+  mesh.communicator(axes).all_reduce(send, recv, count, element_v<T>, reduction, mesh.context().queue());
+}
+
+/// @comm all_gather of p * count elements over `axes`
+template <class T, class Mesh>
+void all_gather(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::int64_t count) {
+  if (mesh.grid().ranks(axes) == 1) return copy_elements(mesh, send, recv, count);
+  const Region region("tpx::all_gather");
+  before_host_reads(mesh);
+  mesh.communicator(axes).all_gather(send, recv, count, element_v<T>, mesh.context().queue());
+}
+
+/// @comm reduce_scatter of p * count elements over `axes`
+template <class T, class Mesh>
+void reduce_scatter(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::int64_t count) {
+  if (mesh.grid().ranks(axes) == 1) return copy_elements(mesh, send, recv, count);
+  const Region region("tpx::reduce_sc");
+  before_host_reads(mesh);
+  mesh.communicator(axes).reduce_scatter(send, recv, count, element_v<T>, comm::Reduction::sum,
+                                         mesh.context().queue());
+}
+
+/// @comm all_to_all of p * count elements over `axes`
+template <class T, class Mesh>
+void all_to_all(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::int64_t count) {
+  if (mesh.grid().ranks(axes) == 1) return copy_elements(mesh, send, recv, count);
+  const Region region("tpx::all_to_all");
+  before_host_reads(mesh);
+  mesh.communicator(axes).all_to_all(send, recv, count, element_v<T>, mesh.context().queue());
+}
+
+/// @comm broadcast of `count` elements over `axes`
+template <class T, class Mesh>
+void broadcast(const Mesh& mesh, unsigned axes, T* buffer, std::int64_t count, int root) {
+  if (mesh.grid().ranks(axes) == 1) return;
+  const Region region("tpx::broadcast");
+  before_host_reads(mesh);
+  mesh.communicator(axes).broadcast(buffer, count, element_v<T>, root, mesh.context().queue());
+}
+
+/// @comm send and recv of `count` elements over `axes`
+template <class T, class Mesh>
+void send_recv(const Mesh& mesh, unsigned axes, const T* send, int to, T* recv, int from, std::int64_t count) {
+  if (mesh.grid().ranks(axes) == 1) return copy_elements(mesh, send, recv, count);
+  const Region region("tpx::send_recv");
+  before_host_reads(mesh);
+  mesh.communicator(axes).send_recv(send, count, to, recv, count, from, element_v<T>, 0, mesh.context().queue());
+}
+
+}  // namespace tpx::detail

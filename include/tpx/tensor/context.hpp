@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <Kokkos_Core.hpp>
+
+#include <tpx/comm/communicator.hpp>
+#include <tpx/core/error.hpp>
+#include <tpx/mesh/device_mesh.hpp>
+#include <tpx/tensor/pool.hpp>
+
+namespace tpx {
+
+/// What was computed: floating-point operations, and bytes that kernels read and wrote.
+struct Work {
+  std::int64_t flops = 0;
+  std::int64_t bytes = 0;
+
+  Work& operator+=(const Work& more) {
+    flops += more.flops;
+    bytes += more.bytes;
+    return *this;
+  }
+  friend bool operator==(const Work&, const Work&) = default;
+};
+
+/// The execution space of a mesh that is not here: extents and layouts only, no memory, no kernels. The same
+/// program runs on it and leaves the list of collectives (comm::Recording) and the work it would do.
+struct AbstractSpace {};
+
+namespace detail {
+
+/// Tells Kokkos Tools where an op begins and ends; nothing where no tool is loaded.
+class Region {
+ public:
+  explicit Region(const char* name) : open_(Kokkos::Profiling::profileLibraryLoaded()) {
+    if (open_) Kokkos::Profiling::pushRegion(name);
+  }
+  ~Region() {
+    if (open_) Kokkos::Profiling::popRegion();
+  }
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+ private:
+  bool open_;
+};
+
+template <class Space>
+struct KokkosMemory {
+  static void* allocate(std::int64_t bytes) {
+    return Kokkos::kokkos_malloc<Space>("tpx::pool", static_cast<std::size_t>(bytes));
+  }
+  static void deallocate(void* data) { Kokkos::kokkos_free<Space>(data); }
+};
+
+/// Counts what a program would hold, and holds nothing.
+struct NoMemory {
+  static void* allocate(std::int64_t) { return nullptr; }
+  static void deallocate(void*) {}
+};
+
+/// The stream behind an instance, for communicators that enqueue their work.
+template <class Exec>
+comm::Queue queue_of(const Exec& exec) {
+#if defined(KOKKOS_ENABLE_CUDA)
+  if constexpr (std::is_same_v<Exec, Kokkos::Cuda>) return {exec.cuda_stream()};
+#endif
+#if defined(KOKKOS_ENABLE_HIP)
+  if constexpr (requires { exec.hip_stream(); }) return {exec.hip_stream()};
+#endif
+  (void)exec;
+  return {};
+}
+
+}  // namespace detail
+
+/// An instance of an execution space and the memory that its kernels use, in the order of that instance.
+/// Used by one thread; Kokkos must be initialised.
+template <class Exec>
+class Context {
+ public:
+  static constexpr bool has_memory = true;
+  using memory_space = typename Exec::memory_space;
+
+  explicit Context(Exec instance = Exec()) : instance_(std::move(instance)) {}
+  ~Context() {
+    if (Kokkos::is_initialized()) instance_.fence();  // kernels may still use the memory that goes now
+  }
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  const Exec& instance() const { return instance_; }
+  comm::Queue queue() const { return detail::queue_of(instance_); }
+  void fence() const { instance_.fence(); }
+  Pool<detail::KokkosMemory<memory_space>>& pool() { return pool_; }
+
+  /// Calls kernels(instance), which enqueue `work` on the instance.
+  template <class Kernels>
+  void launch(const Work& work, Kernels&& kernels) {
+    work_ += work;
+    kernels(instance_);
+  }
+
+  /// What was launched so far.
+  const Work& work() const { return work_; }
+  void reset_work() { work_ = {}; }
+
+ private:
+  Exec instance_;
+  Pool<detail::KokkosMemory<memory_space>> pool_;
+  Work work_;
+};
+
+template <>
+class Context<AbstractSpace> {
+ public:
+  static constexpr bool has_memory = false;
+
+  explicit Context(AbstractSpace = {}) {}
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  comm::Queue queue() const { return {}; }
+  void fence() const {}
+  Pool<detail::NoMemory>& pool() { return pool_; }
+
+  template <class Kernels>
+  void launch(const Work& work, Kernels&&) {
+    work_ += work;
+  }
+
+  const Work& work() const { return work_; }
+  void reset_work() { work_ = {}; }
+
+ private:
+  Pool<detail::NoMemory> pool_;
+  Work work_;
+};
+
+}  // namespace tpx

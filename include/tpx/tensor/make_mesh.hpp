@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include <tpx/comm/abstract.hpp>
+#include <tpx/comm/recording.hpp>
+#include <tpx/comm/threads.hpp>
+#include <tpx/mesh/device_mesh.hpp>
+#include <tpx/tensor/context.hpp>
+
+namespace tpx {
+
+namespace detail {
+
+/// Where kernels run unless the user says otherwise.
+template <class Comm>
+struct default_space {
+  using type = Kokkos::DefaultExecutionSpace;
+};
+template <class Comm>
+struct default_space<comm::Recording<Comm>> : default_space<Comm> {};
+template <>
+struct default_space<comm::Abstract> {
+  using type = AbstractSpace;
+};
+#ifdef KOKKOS_ENABLE_SERIAL
+// Ranks that are threads each run their kernels themselves.
+template <>
+struct default_space<comm::Threads> {
+  using type = Kokkos::Serial;
+};
+#endif
+
+}  // namespace detail
+
+/// Arranges the ranks of a communicator along named axes, major first, on the communicator's default
+/// execution space (Serial for threads, none for an abstract one, Kokkos' default otherwise).
+///
+///   auto mesh = make_mesh<tp>(world);                  // all ranks along tp
+///   auto mesh = make_mesh<dp, tp>(world, {2, 4});      // ranks 0-3 are one tp group
+///   auto mesh = make_mesh<dp, Sized<tp, 4>>(world);    // a size that the type knows
+///
+/// @param  sizes  one for each axis; 0 for one that takes what is left
+/// @pre    the sizes multiply to the number of ranks
+/// @throws tpx::Error on every rank, naming the sizes
+/// @comm   makes a communicator for every set of axes with more than one rank
+template <class... Axes, class Comm>
+auto make_mesh(const Comm& world, std::vector<int> sizes = {}) {
+  using Exec = typename detail::default_space<Comm>::type;
+  return DeviceMesh<Comm, Exec, Axes...>(world, std::move(sizes), std::make_shared<Context<Exec>>());
+}
+
+/// The same on a given execution-space instance.
+template <class... Axes, class Comm, class Exec>
+auto make_mesh_on(const Exec& instance, const Comm& world, std::vector<int> sizes = {}) {
+  return DeviceMesh<Comm, Exec, Axes...>(world, std::move(sizes), std::make_shared<Context<Exec>>(instance));
+}
+
+/// The mesh with its kernels on another instance of its execution space, and memory of their own.
+template <class Comm, class Exec, class... Axes>
+auto with_instance(const DeviceMesh<Comm, Exec, Axes...>& mesh, const Exec& instance) {
+  return mesh.with_context(std::make_shared<Context<Exec>>(instance));
+}
+
+/// A mesh that is not here, to find out what a program would do on it, seen from its first rank.
+/// @comm none; what would be sent is in `mesh.communicator(mask).log()`
+template <class... Axes>
+auto make_abstract_mesh(std::vector<int> sizes) {
+  int ranks = 1;
+  for (const int size : sizes) {
+    TPX_EXPECTS(size >= 1, size, "an abstract mesh names all of its sizes");
+    ranks *= size;
+  }
+  return make_mesh<Axes...>(comm::Recording<comm::Abstract>(comm::Abstract(ranks)), std::move(sizes));
+}
+
+}  // namespace tpx

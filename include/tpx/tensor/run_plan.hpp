@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <utility>
+
+#include <tpx/kernel/copy.hpp>
+#include <tpx/layout/plan.hpp>
+#include <tpx/tensor/collective.hpp>
+#include <tpx/tensor/dtensor.hpp>
+
+/// Carries out the steps of a redistribution. Nothing here depends on a layout's type: a plan is data, and
+/// one text serves all of them.
+namespace tpx::detail {
+
+/// One step of a plan on this rank's shard.
+template <class T, class Mesh>
+class StepRunner {
+ public:
+  StepRunner(const Mesh& mesh, const Step& step, const Shape& global)
+      : mesh_(mesh),
+        step_(step),
+        before_(Distribution(global, step.from, mesh.grid()).local()),
+        after_(Distribution(global, step.to, mesh.grid()).local()),
+        axis_(std::countr_zero(step.axes)),
+        ranks_(mesh.grid().ranks(step.axes)),
+        place_(mesh.grid().coordinate[axis_]) {}
+
+  Buffer run(Buffer in) {
+    if (step_.move == Move::relabel || ranks_ == 1) return in;
+    switch (step_.move) {
+      case Move::zero_elsewhere: return zero_elsewhere(std::move(in));
+      case Move::slice: return slice(in);
+      case Move::zero_pad: return zero_pad(in);
+      case Move::all_reduce: return all_reduce(std::move(in));
+      case Move::all_gather: return all_gather(in);
+      case Move::reduce_scatter: return reduce_scatter(in);
+      case Move::all_to_all: return all_to_all(in);
+      case Move::permute: return permute(in);
+      case Move::relabel: break;
+    }
+    return in;
+  }
+
+ private:
+  /// The first rank along the axis keeps its value as the one term that is not zero.
+  Buffer zero_elsewhere(Buffer in) {
+    if (place_ == 0) return in;
+    Buffer out = memory(after_.count());
+    fill_zero(out, after_.count());
+    return out;
+  }
+
+  Buffer slice(const Buffer& in) {
+    const int d = step_.to[axis_].dim;
+    const std::int64_t width = after_.count(d, after_.ndim());
+    Buffer out = memory(after_.count());
+    copy_block(in.as<T>() + place_ * width, before_.count(d, before_.ndim()), out.as<T>(), width, before_.count(0, d));
+    return out;
+  }
+
+  Buffer zero_pad(const Buffer& in) {
+    const int d = step_.from[axis_].dim;
+    const std::int64_t width = before_.count(d, before_.ndim());
+    Buffer out = memory(after_.count());
+    fill_zero(out, after_.count());
+    copy_block(in.as<T>(), width, out.as<T>() + place_ * width, after_.count(d, after_.ndim()), before_.count(0, d));
+    return out;
+  }
+
+  Buffer all_reduce(Buffer in) {
+    const std::int64_t n = before_.count();
+    if (in.unique()) {
+      detail::all_reduce(mesh_, step_.axes, in.as<T>(), in.as<T>(), n);
+      return in;
+    }
+    Buffer out = memory(n);
+    detail::all_reduce(mesh_, step_.axes, in.as<T>(), out.as<T>(), n);
+    return out;
+  }
+
+  Buffer all_gather(const Buffer& in) {
+    const int d = step_.from[axis_].dim;
+    const std::int64_t rows = before_.count(0, d);
+    Buffer gathered = memory(after_.count());  // (ranks, rows, width)
+    detail::all_gather(mesh_, step_.axes, in.as<T>(), gathered.as<T>(), before_.count());
+    return swap_outer(std::move(gathered), ranks_, rows, before_.count(d, before_.ndim()));
+  }
+
+  Buffer reduce_scatter(const Buffer& in) {
+    const int d = step_.to[axis_].dim;
+    const std::int64_t rows = after_.count(0, d);
+    const Buffer pieces = swap_outer(in, rows, ranks_, after_.count(d, after_.ndim()));
+    Buffer out = memory(after_.count());
+    detail::reduce_scatter(mesh_, step_.axes, pieces.as<T>(), out.as<T>(), after_.count());
+    return out;
+  }
+
+  /// Splits dim j into pieces for the ranks, and puts the pieces of dim i that come back in their order.
+  Buffer all_to_all(const Buffer& in) {
+    const int i = step_.from[axis_].dim;
+    const int j = step_.to[axis_].dim;
+    Shape piece = before_;
+    piece[j] = after_[j];
+    const Buffer outgoing = swap_outer(in, piece.count(0, j), ranks_, piece.count(j, piece.ndim()));
+    Buffer incoming = memory(after_.count());
+    detail::all_to_all(mesh_, step_.axes, outgoing.as<T>(), incoming.as<T>(), piece.count());
+    return swap_outer(std::move(incoming), ranks_, piece.count(0, i), piece.count(i, piece.ndim()));
+  }
+
+  /// The axes on a dim change their order: the piece with number m, counted along the old order, belongs to
+  /// the rank that has number m along the new one.
+  Buffer permute(const Buffer& in) {
+    const int to = partner(step_.from, step_.to);
+    const int from = partner(step_.to, step_.from);
+    const int here = rank_among(mesh_.grid().coordinate);
+    if (to == here) return in;  // then nobody else's piece comes here either
+    Buffer out = memory(after_.count());
+    detail::send_recv(mesh_, step_.axes, in.as<T>(), to, out.as<T>(), from, before_.count());
+    return out;
+  }
+
+  /// Rank, among those along the step's axes, that has the number along `theirs` which this rank has along `mine`.
+  int partner(Spec mine, Spec theirs) const {
+    const Grid& grid = mesh_.grid();
+    const int dim = mine[axis_].dim;
+    int number = 0;
+    for (int order = 0; order < shard_count(mine, dim); ++order) {
+      const int a = shard_axis(mine, dim, order);
+      if (step_.axes >> a & 1u) number = number * grid.size[a] + grid.coordinate[a];
+    }
+    int coordinate[max_axes]{};
+    for (int order = shard_count(theirs, dim) - 1; order >= 0; --order) {
+      const int a = shard_axis(theirs, dim, order);
+      if (!(step_.axes >> a & 1u)) continue;
+      coordinate[a] = number % grid.size[a];
+      number /= grid.size[a];
+    }
+    return rank_among(coordinate);
+  }
+
+  int rank_among(const int* coordinate) const {
+    int rank = 0;
+    for (int a = 0; a < mesh_.grid().axes; ++a)
+      if (step_.axes >> a & 1u) rank = rank * mesh_.grid().size[a] + coordinate[a];
+    return rank;
+  }
+
+  /// (n0, n1, width) to (n1, n0, width); nothing moves where one of them is 1.
+  Buffer swap_outer(Buffer in, std::int64_t n0, std::int64_t n1, std::int64_t width) {
+    if (n0 == 1 || n1 == 1) return in;
+    const std::int64_t n = n0 * n1 * width;
+    Buffer out = memory(n);
+    mesh_.context().launch(moved(n), [&](const auto& exec) {
+      kernel::permute(exec, static_cast<const T*>(in.as<T>()), out.as<T>(), n0, n1, width);
+    });
+    return out;
+  }
+
+  void copy_block(const T* src, std::int64_t src_stride, T* dst, std::int64_t dst_stride, std::int64_t rows) {
+    const std::int64_t width = src_stride < dst_stride ? src_stride : dst_stride;
+    mesh_.context().launch(moved(rows * width), [&](const auto& exec) {
+      kernel::copy_block(exec, src, src_stride, dst, dst_stride, rows, width);
+    });
+  }
+
+  void fill_zero(const Buffer& out, std::int64_t n) {
+    mesh_.context().launch({0, n * std::int64_t{sizeof(T)}},
+                           [&](const auto& exec) { kernel::fill(exec, out.as<T>(), n, T(0)); });
+  }
+
+  Buffer memory(std::int64_t count) const { return allocate<T>(mesh_, count); }
+  static Work moved(std::int64_t n) { return {0, 2 * n * std::int64_t{sizeof(T)}}; }
+
+  const Mesh& mesh_;
+  const Step& step_;
+  Shape before_;
+  Shape after_;
+  int axis_;
+  std::int64_t ranks_;
+  std::int64_t place_;
+};
+
+/// This rank's shard after all steps of a plan; the operand's own memory where no step moves anything.
+/// @comm each step's, of elements(step, global, grid) elements
+template <class T, class Mesh>
+Buffer run_plan(const Mesh& mesh, const Plan& plan, const Shape& global, Buffer shard) {
+  for (int i = 0; i < plan.count; ++i)
+    shard = StepRunner<T, Mesh>(mesh, plan.step[i], global).run(std::move(shard));
+  return shard;
+}
+
+}  // namespace tpx::detail
