@@ -39,6 +39,8 @@ set(TPX_comm_HEADERS
 set(TPX_mesh_HEADERS
     tpx/mesh/device_mesh.hpp)
 set(TPX_kernel_HEADERS
+    tpx/kernel/attention.hpp
+    tpx/kernel/attention_groups.hpp
     tpx/kernel/attention_host.hpp
     tpx/kernel/attention_shape.hpp
     tpx/kernel/copy.hpp
@@ -55,8 +57,14 @@ set(TPX_tensor_HEADERS
     tpx/tensor/make_mesh.hpp
     tpx/tensor/pool.hpp
     tpx/tensor/run_plan.hpp)
-set(TPX_autodiff_HEADERS)
-set(TPX_ops_HEADERS)
+set(TPX_autodiff_HEADERS
+    tpx/autodiff/backward.hpp
+    tpx/autodiff/parameter.hpp
+    tpx/autodiff/tape.hpp)
+set(TPX_ops_HEADERS
+    tpx/ops/matmul.hpp
+    tpx/ops/op.hpp
+    tpx/ops/redistribute.hpp)
 set(TPX_nn_HEADERS)
 set(TPX_train_HEADERS)
 

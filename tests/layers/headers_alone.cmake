@@ -13,6 +13,7 @@ foreach(header IN LISTS headers)
   execute_process(COMMAND ${TPX_SYNTAX} -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror "${unit}"
                   RESULT_VARIABLE result OUTPUT_VARIABLE said ERROR_VARIABLE said)
   if(NOT result EQUAL 0)
-    message(SEND_ERROR "${header} does not compile alone:\n${said}")
+    message("${said}")
+    message(SEND_ERROR "${header} does not compile alone")
   endif()
 endforeach()
