@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+
+#include <tpx/core/element.hpp>
+
+namespace tpx::comm {
+
+/// What ranks do together, each by its one name in errors, logs and reports.
+enum class Collective : unsigned char {
+  all_reduce,
+  all_gather,
+  reduce_scatter,
+  all_to_all,
+  broadcast,
+  send,
+  recv,
+  barrier
+};
+
+constexpr const char* name(Collective what) {
+  switch (what) {
+    case Collective::all_reduce: return "all_reduce";
+    case Collective::all_gather: return "all_gather";
+    case Collective::reduce_scatter: return "reduce_scatter";
+    case Collective::all_to_all: return "all_to_all";
+    case Collective::broadcast: return "broadcast";
+    case Collective::send: return "send";
+    case Collective::recv: return "recv";
+    case Collective::barrier: return "barrier";
+  }
+  return "?";
+}
+
+/// How terms from several ranks become one.
+enum class Reduction : unsigned char { sum, max, min };
+
+constexpr const char* name(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::sum: return "sum";
+    case Reduction::max: return "max";
+    case Reduction::min: return "min";
+  }
+  return "?";
+}
+
+/// The stream of an execution space on which a device-driven communicator enqueues its work. Opaque
+/// here, and ignored by a communicator that is driven from the host.
+struct Queue {
+  void* handle = nullptr;
+};
+
+/// A group of p ranks that exchange dense buffers; a handle, so its operations are const.
+///
+/// With x_r what rank r sends, of n elements, and x_r[k] its block k of `count` elements:
+///
+///   all_reduce      send (n)        recv (n)        recv = x_0 + ... + x_{p-1}; send == recv is allowed
+///   all_gather      send (n)        recv (p*n)      recv[k] = x_k
+///   reduce_scatter  send (p*n)      recv (n)        recv = x_0[rank] + ... + x_{p-1}[rank]
+///   all_to_all      send (p*n)      recv (p*n)      recv[k] = x_k[rank]
+///   broadcast       buffer (n)                      buffer = the root's
+///   send_recv       send (n)        recv (m)        as a send and a recv at once, to and from any two ranks
+///
+/// Counts are 64-bit numbers of elements, per rank in all_gather, reduce_scatter and all_to_all. A
+/// count of 0 is legal everywhere, with null pointers too. All ranks make the same collective calls in
+/// the same order with the same count, element, reduction and root. Except for the in-place
+/// all_reduce, buffers do not overlap. `send` may wait until the message is received; a message of
+/// another length than the receiver expects is an error.
+///
+/// `host_driven` is true where the communicator reads and writes memory from the host at the time of
+/// the call: callers fence first. Otherwise the work is enqueued on the Queue.
+///
+/// `subgroup(members)` is collective over this group: each rank passes the group it will belong to, as
+/// ranks of this one, in the order that gives the new ranks; the groups are disjoint and cover this
+/// one. `duplicate()` is a group of the same ranks whose messages do not meet those of this one.
+template <class C>
+concept Communicator =
+    std::movable<C> && !std::copyable<C> &&
+    requires(const C& comm, const void* in, void* out, std::int64_t count, Element element, Reduction reduction,
+             int rank, int tag, Queue queue, std::span<const int> members) {
+      typename std::bool_constant<C::host_driven>;
+      { comm.rank() } -> std::same_as<int>;
+      { comm.size() } -> std::same_as<int>;
+      { comm.duplicate() } -> std::same_as<C>;
+      { comm.subgroup(members) } -> std::same_as<C>;
+      comm.all_reduce(in, out, count, element, reduction, queue);
+      comm.all_reduce(in, out, count, element, reduction);
+      comm.all_gather(in, out, count, element, queue);
+      comm.all_gather(in, out, count, element);
+      comm.reduce_scatter(in, out, count, element, reduction, queue);
+      comm.reduce_scatter(in, out, count, element, reduction);
+      comm.all_to_all(in, out, count, element, queue);
+      comm.all_to_all(in, out, count, element);
+      comm.broadcast(out, count, element, rank, queue);
+      comm.broadcast(out, count, element, rank);
+      comm.send(in, count, element, rank, tag, queue);
+      comm.send(in, count, element, rank, tag);
+      comm.recv(out, count, element, rank, tag, queue);
+      comm.recv(out, count, element, rank, tag);
+      comm.send_recv(in, count, rank, out, count, rank, element, tag, queue);
+      comm.send_recv(in, count, rank, out, count, rank, element, tag);
+      comm.barrier();
+    };
+
+}  // namespace tpx::comm

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// MPI's C++ bindings are long gone from the standard, and cost over a second of every compilation.
+#ifndef OMPI_SKIP_MPICXX
+#define OMPI_SKIP_MPICXX 1
+#endif
+#ifndef MPICH_SKIP_MPICXX
+#define MPICH_SKIP_MPICXX 1
+#endif
+#include <mpi.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tpx/comm/agree.hpp>
+#include <tpx/comm/arguments.hpp>
+#include <tpx/comm/combine.hpp>
+#include <tpx/comm/communicator.hpp>
+#include <tpx/comm/mpi_support.hpp>
+
+namespace tpx::comm {
+
+/// A group of MPI processes, on a communicator of its own.
+///
+/// Errors are exceptions: MPI reports them (MPI_ERRORS_RETURN on the owned communicator) and every
+/// return code is checked. Messages beyond MPI's 32-bit counts are split. MPI is initialised and
+/// finalised by the caller; what is still alive after MPI_Finalize is not freed.
+class Mpi {
+ public:
+  static constexpr bool host_driven = true;
+
+  /// A communicator with the ranks of `theirs`, which stays the caller's.
+  ///
+  /// @comm   collective over `theirs` (MPI_Comm_dup); so is the destructor (MPI_Comm_free)
+  /// @throws tpx::Error when MPI is not running, or `theirs` is null or an inter-communicator
+  static Mpi adopt(MPI_Comm theirs) {
+    detail::expect_mpi_runs();
+    if (theirs == MPI_COMM_NULL) fail("tpx::comm::Mpi::adopt: the communicator must not be MPI_COMM_NULL");
+    int inter = 0;
+    detail::check_mpi(MPI_Comm_test_inter(theirs, &inter), "MPI_Comm_test_inter");
+    if (inter != 0) fail("tpx::comm::Mpi::adopt: the communicator must not be an inter-communicator");
+    MPI_Comm mine = MPI_COMM_NULL;
+    detail::check_mpi(MPI_Comm_dup(theirs, &mine), "MPI_Comm_dup");
+    return Mpi(mine);
+  }
+
+  /// All processes of the launch.
+  static Mpi world() {
+    detail::expect_mpi_runs();
+    return adopt(MPI_COMM_WORLD);
+  }
+
+  Mpi(Mpi&& other) noexcept
+      : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_) {}
+
+  Mpi& operator=(Mpi&& other) noexcept {
+    std::swap(comm_, other.comm_);
+    std::swap(rank_, other.rank_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+
+  ~Mpi() { detail::free_communicator(comm_); }
+
+  MPI_Comm native() const { return comm_; }
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+
+  Mpi duplicate() const { return adopt(live()); }
+
+  /// @comm collective over this group: MPI_Comm_split, an all-gather of 1 i32 in the new group, and two agreements
+  Mpi subgroup(std::span<const int> members) const {
+    throw_together(*this, detail::members_error(members, rank_, size_));
+    // Groups are disjoint, so a group's lowest rank is a colour that no other group has.
+    const int color = *std::min_element(members.begin(), members.end());
+    MPI_Comm made = MPI_COMM_NULL;
+    check(MPI_Comm_split(live(), color, detail::position_in(members, rank_), &made), "subgroup", size_);
+    Mpi group(made);
+    std::vector<int> came(static_cast<std::size_t>(group.size()));
+    group.all_gather(&rank_, came.data(), 1, Element::i32);
+    std::string error;
+    if (!std::equal(came.begin(), came.end(), members.begin(), members.end()))
+      error = "tpx::comm::subgroup: the ranks of a group all name the same members in the same order";
+    throw_together(*this, error);
+    return group;
+  }
+
+  void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,
+                  Queue = {}) const {
+    detail::check_buffers(Collective::all_reduce, send, recv, count);
+    detail::for_each_part(count, [&](std::int64_t at, int n) {
+      const void* from = send == recv ? MPI_IN_PLACE : detail::advance(send, at, element);
+      check(MPI_Allreduce(from, detail::advance(recv, at, element), n, detail::mpi_type(element),
+                          detail::mpi_op(reduction), live()),
+            "all_reduce", count);
+    });
+  }
+
+  void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element, Queue = {}) const {
+    detail::check_buffers(Collective::all_gather, send, recv, count_per_rank, size_);
+    const MPI_Datatype type = detail::mpi_type(element);
+    detail::for_each_part(count_per_rank, [&](std::int64_t at, int n) {
+      const detail::BlockType block(n, count_per_rank, element);
+      check(MPI_Allgather(detail::advance(send, at, element), n, type, detail::advance(recv, at, element),
+                          block.count(), block.type(), live()),
+            "all_gather", count_per_rank);
+    });
+  }
+
+  void reduce_scatter(const void* send, void* recv, std::int64_t count_per_rank, Element element,
+                      Reduction reduction, Queue = {}) const {
+    detail::check_buffers(Collective::reduce_scatter, send, recv, count_per_rank, size_);
+    const MPI_Datatype type = detail::mpi_type(element);
+    const MPI_Op op = detail::mpi_op(reduction);
+    if (count_per_rank <= detail::max_count()) {
+      if (count_per_rank == 0) return;
+      check(MPI_Reduce_scatter_block(send, recv, static_cast<int>(count_per_rank), type, op, live()), "reduce_scatter",
+            count_per_rank);
+      return;
+    }
+    // MPI reduces no derived types, so a part of every block cannot go in one call: each block goes to
+    // its rank by itself. The bytes are the same, and no memory is needed.
+    for (int root = 0; root < size_; ++root) {
+      const void* const block = detail::advance(send, root * count_per_rank, element);
+      detail::for_each_part(count_per_rank, [&](std::int64_t at, int n) {
+        check(MPI_Reduce(detail::advance(block, at, element), detail::advance(recv, at, element), n, type, op, root,
+                         live()),
+              "reduce_scatter", count_per_rank);
+      });
+    }
+  }
+
+  void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element, Queue = {}) const {
+    detail::check_buffers(Collective::all_to_all, send, recv, count_per_rank, size_);
+    detail::for_each_part(count_per_rank, [&](std::int64_t at, int n) {
+      const detail::BlockType block(n, count_per_rank, element);
+      check(MPI_Alltoall(detail::advance(send, at, element), block.count(), block.type(),
+                         detail::advance(recv, at, element), block.count(), block.type(), live()),
+            "all_to_all", count_per_rank);
+    });
+  }
+
+  void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue = {}) const {
+    detail::check_buffer(Collective::broadcast, buffer, count);
+    detail::check_rank(Collective::broadcast, "root", root, size_);
+    detail::for_each_part(count, [&](std::int64_t at, int n) {
+      check(MPI_Bcast(detail::advance(buffer, at, element), n, detail::mpi_type(element), root, live()), "broadcast",
+            count);
+    });
+  }
+
+  void send(const void* buffer, std::int64_t count, Element element, int to, int tag, Queue = {}) const {
+    detail::Requests requests;
+    post_send(requests, buffer, count, element, to, tag);
+    check(requests.wait(), "send", count);
+  }
+
+  void recv(void* buffer, std::int64_t count, Element element, int from, int tag, Queue = {}) const {
+    detail::Requests requests;
+    post_recv(requests, buffer, count, element, from, tag);
+    check(requests.wait(), "recv", count);
+    expect_length("recv", requests, count, element);
+  }
+
+  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer, std::int64_t recv_count,
+                 int from, Element element, int tag, Queue = {}) const {
+    if (to == rank_ && from == rank_) {
+      send_to_self(send_buffer, send_count, recv_buffer, recv_count, element, tag);
+      return;
+    }
+    // All parts are posted before any is waited for: the peer may send all of its own first.
+    detail::Requests requests;
+    post_recv(requests, recv_buffer, recv_count, element, from, tag);
+    post_send(requests, send_buffer, send_count, element, to, tag);
+    check(requests.wait(), "send_recv", send_count > recv_count ? send_count : recv_count);
+    expect_length("send_recv", requests, recv_count, element);
+  }
+
+  void barrier() const { check(MPI_Barrier(live()), "barrier", 0); }
+
+ private:
+  // Takes ownership.
+  explicit Mpi(MPI_Comm mine) : comm_(mine) {
+    detail::check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+    detail::check_mpi(MPI_Comm_rank(comm_, &rank_), "MPI_Comm_rank");
+    detail::check_mpi(MPI_Comm_size(comm_, &size_), "MPI_Comm_size");
+  }
+
+  // MPI would report a null communicator to MPI_COMM_WORLD's handler, which ends the job.
+  MPI_Comm live() const {
+    if (comm_ == MPI_COMM_NULL) [[unlikely]] fail("tpx::comm::Mpi: a moved-from communicator has no ranks");
+    return comm_;
+  }
+
+  void check(int code, const char* what, std::int64_t count) const {
+    if (code != MPI_SUCCESS) [[unlikely]] detail::mpi_failed(code, what, count, rank_, size_);
+  }
+
+  void post_send(detail::Requests& requests, const void* buffer, std::int64_t count, Element element, int to,
+                 int tag) const {
+    detail::check_buffer(Collective::send, buffer, count);
+    detail::check_rank(Collective::send, "to", to, size_);
+    detail::check_tag(Collective::send, tag);
+    detail::for_each_message(count, [&](std::int64_t at, int n) {
+      check(MPI_Isend(detail::advance(buffer, at, element), n, detail::mpi_type(element), to, tag, live(),
+                      requests.next()),
+            "send", count);
+    });
+  }
+
+  void post_recv(detail::Requests& requests, void* buffer, std::int64_t count, Element element, int from,
+                 int tag) const {
+    detail::check_buffer(Collective::recv, buffer, count);
+    detail::check_rank(Collective::recv, "from", from, size_);
+    detail::check_tag(Collective::recv, tag);
+    detail::for_each_message(count, [&](std::int64_t at, int n) {
+      check(MPI_Irecv(detail::advance(buffer, at, element), n, detail::mpi_type(element), from, tag, live(),
+                      requests.next()),
+            "recv", count);
+    });
+  }
+
+  // MPI accepts a shorter message silently; the receives were posted first.
+  static void expect_length(const char* what, const detail::Requests& requests, std::int64_t count, Element element) {
+    std::int64_t came = 0;
+    for (std::int64_t i = 0; i < detail::messages_of(count); ++i)
+      came += requests.received(i, detail::mpi_type(element));
+    detail::check_length(what, came, count);
+  }
+
+  // Open MPI 4.1 cuts a short message from a rank to itself without a word when the receive is posted
+  // first. Nothing else can be under way from this rank to itself, because sends are blocking.
+  void send_to_self(const void* sent, std::int64_t send_count, void* received, std::int64_t recv_count, Element element,
+                    int tag) const {
+    (void)live();
+    detail::check_buffer(Collective::send, sent, send_count);
+    detail::check_buffer(Collective::recv, received, recv_count);
+    detail::check_tag(Collective::send, tag);
+    detail::check_length("send_recv", send_count, recv_count);
+    detail::copy(received, sent, recv_count, element);
+  }
+
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 0;
+};
+
+static_assert(Communicator<Mpi>);
+
+}  // namespace tpx::comm
