@@ -43,6 +43,16 @@ TEST_CASE_TEMPLATE("a group has lanes, sums and scratch of its own", Types, TPX_
                        doctest::Contains("scratch_bytes = 1099511627776"), tpx::Error);
 }
 
+#ifdef KOKKOS_ENABLE_OPENMP
+TEST_CASE("a team is a group too, as on a device") {
+  const Kokkos::OpenMP exec;
+  std::vector<std::int64_t> out(100, -1);
+  kernel::impl::for_teams(exec, "test", 100, SumThroughScratch{50, out.data()}, 64 + 50 * 8);
+  exec.fence();
+  for (std::int64_t i = 0; i < 100; ++i) CHECK(out[static_cast<std::size_t>(i)] == (49 * 25 + 50 * i) * 1000 + 49 + i);
+}
+#endif
+
 TEST_CASE_TEMPLATE("permute swaps the two outer dims", Types, TPX_KERNEL_TEST_TYPES) {
   using T = typename Types::value_type;
   const typename Types::space exec;

@@ -21,6 +21,7 @@ TPX_FUNCTION inline double tanh(double x) { return ::tanh(x); }
 TPX_FUNCTION inline double erf(double x) { return ::erf(x); }
 TPX_FUNCTION inline double log(double x) { return ::log(x); }
 TPX_FUNCTION inline float log(float x) { return ::logf(x); }
+TPX_FUNCTION inline double cos(double x) { return ::cos(x); }
 TPX_FUNCTION inline double sqrt(double x) { return ::sqrt(x); }
 TPX_FUNCTION inline float sqrt(float x) { return ::sqrtf(x); }
 

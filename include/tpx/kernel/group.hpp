@@ -110,6 +110,17 @@ struct TeamIndex {
   }
 };
 
+/// for_groups with a team as a group.
+template <class Exec, class Functor>
+void for_teams(const Exec& exec, const char* name, std::int64_t count, const Functor& functor,
+               std::size_t scratch_bytes) {
+  constexpr std::int64_t widest_league = 1 << 20;
+  const int league = static_cast<int>(count < widest_league ? count : widest_league);
+  Kokkos::TeamPolicy<Exec> policy(exec, league, Kokkos::AUTO);
+  policy.set_scratch_size(0, Kokkos::PerTeam(static_cast<int>(scratch_bytes)));
+  Kokkos::parallel_for(name, policy, TeamIndex<Exec, Functor>{functor, count, scratch_bytes});
+}
+
 /// The sum of term(i) over [0, n), on every lane. On a host it adds into 32 running sums: a compiler may
 /// not reorder a single one, so could not vectorise it.
 template <class T, class Group, class Term>
@@ -160,11 +171,7 @@ void for_groups(const Exec& exec, const char* name, std::int64_t count, const Fu
       for_each(exec, name, count, impl::HostIndexWithScratch<Functor>{functor});
     }
   } else {
-    constexpr std::int64_t widest_league = 1 << 20;
-    const int league = static_cast<int>(count < widest_league ? count : widest_league);
-    Kokkos::TeamPolicy<Exec> policy(exec, league, Kokkos::AUTO);
-    policy.set_scratch_size(0, Kokkos::PerTeam(static_cast<int>(scratch_bytes)));
-    Kokkos::parallel_for(name, policy, impl::TeamIndex<Exec, Functor>{functor, count, scratch_bytes});
+    impl::for_teams(exec, name, count, functor, scratch_bytes);
   }
 }
 
