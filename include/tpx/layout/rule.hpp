@@ -173,6 +173,13 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
     v.fix = fix;
     return v;
   };
+  // `over` asks for the first dim that the op reduces to be split by this axis.
+  const auto refuse_over = [&] {
+    for (int i = 0; i < rule.operands; ++i)
+      for (int d = 0; d < rule.ndim[i]; ++d)
+        if (rule.whole >> rule.factor[i][d] & 1ull) return refuse(Why::over_axis_not_sharded, i, {Kind::shard, d, 0});
+    return refuse(Why::over_axis_not_sharded, 0, {Kind::replicate, 0, 0});
+  };
   int first_partial = -1, partials = 0, first_shard = -1;
   for (int i = 0; i < rule.operands; ++i) {
     const Kind kind = x[i].spec[axis].kind;
@@ -199,6 +206,7 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
         return refuse(Why::invariant_mixed, i, {Kind::replicate, 0, 0});
       }
     }
+    if (communicates) return refuse_over();
     v.result = placed(v.result, axis, Kind::partial);
     return v;
   }
@@ -224,15 +232,18 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
     }
     if (rule.whole >> f & 1ull) {
       if (!communicates) return refuse(Why::whole_factor_sharded, first_shard, {Kind::replicate, 0, 0});
-      return v;  // the function reduces over this axis itself: every rank has the same result
+      // The function reduces over this axis itself: every rank has the same result, or its part of the dim.
+      const int kept = rule.result_dim_of(f);
+      if (kept >= 0) v.result = v.result.with(axis, {Kind::shard, kept, shard.order});
+      return v;
     }
-    if (communicates) return refuse(Why::over_axis_not_sharded, first_shard, {Kind::replicate, 0, 0});
+    if (communicates) return refuse_over();
     const int d = rule.result_dim_of(f);
     v.result = d >= 0 ? v.result.with(axis, {Kind::shard, d, shard.order}) : placed(v.result, axis, Kind::partial);
     return v;
   }
 
-  if (communicates) return refuse(Why::over_axis_not_sharded, 0, {Kind::shard, 0, 0});
+  if (communicates) return refuse_over();
   bool any_invariant = false, any_replicate = false;
   int first_invariant = -1;
   bool carried = false;
@@ -257,7 +268,8 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
 /// 1. All operands I: the result is I. All R: R. They do not mix; a value that carries no gradient is either.
 /// 2. Operands that are split on the axis are so over one factor; every operand that has the factor is; the
 ///    others are R. A kept factor: S. A contracted one: P. One that the op needs whole: refused, unless the
-///    function communicates over this axis (`over`, a bit set); then every rank has the same result: I.
+///    function communicates over this axis (`over`, a bit set); then kept: S, contracted: the same result on
+///    every rank, I.
 /// 3. A product takes one P operand beside R ones, a sum takes P in all: P. Everything else refuses P.
 constexpr Verdict apply(const OpRule& rule, const Operand* operands, int axes, unsigned over = 0) {
   Verdict v;
