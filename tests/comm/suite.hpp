@@ -292,7 +292,9 @@ std::string error_of(F&& call) {
   return "(none)";
 }
 
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 /// Arguments that are refused the same way on every rank, before anything is communicated.
 template <class Comm>
@@ -304,13 +306,17 @@ std::string bad_arguments(const Comm& comm) {
   const auto refused = [&](const std::string& text, const std::string& part) {
     found.expect("expected '" + part + "' in '" + text + "'", contains(text, part));
   };
-  refused(error_of([&] { comm.all_reduce(a.data(), b.data(), -1, f32, Reduction::sum); }), "all_reduce: a count is not");
-  refused(error_of([&] { comm.all_reduce(nullptr, b.data(), 4, f32, Reduction::sum); }), "null pointer; count = 4");
+  refused(error_of([&] { comm.all_reduce(a.data(), b.data(), -1, f32, Reduction::sum); }),
+          "all_reduce: a count is not");
+  refused(error_of([&] { comm.all_reduce(nullptr, b.data(), 4, f32, Reduction::sum); }),
+          "null pointer; count = 4");
   refused(error_of([&] { comm.all_gather(a.data(), nullptr, 4, f32); }), "all_gather: only a count of 0");
   refused(error_of([&] { comm.all_gather(a.data(), a.data(), 1, f32); }), "send and recv do not overlap");
-  refused(error_of([&] { comm.reduce_scatter(a.data(), b.data(), INT64_MAX / 8, f32, Reduction::sum); }), "2^63");
+  refused(error_of([&] { comm.reduce_scatter(a.data(), b.data(), INT64_MAX / 8, f32, Reduction::sum); }),
+          "2^63");
   refused(error_of([&] { comm.all_to_all(a.data(), b.data(), -7, f32); }), "count = -7");
-  refused(error_of([&] { comm.broadcast(a.data(), 4, f32, comm.size()); }), "broadcast: root is a rank of the group");
+  refused(error_of([&] { comm.broadcast(a.data(), 4, f32, comm.size()); }),
+          "broadcast: root is a rank of the group");
   refused(error_of([&] { comm.broadcast(nullptr, 4, f32, 0); }), "broadcast: only a count of 0");
   const int me = comm.rank();
   refused(error_of([&] { comm.send_recv(a.data(), 4, -1, b.data(), 4, me, f32, 0); }), "to = -1");
@@ -350,8 +356,8 @@ std::string agreement(const Comm& comm) {
   const std::string here = comm.rank() >= last / 2 ? "trouble at " + std::to_string(comm.rank()) : "";
   const std::string all = error_of([&] { tpx::comm::throw_together(comm, here); });
   const std::string speaker = std::to_string(last / 2);
-  found.expect("got '" + all + "'",
-               all == "trouble at " + speaker + " [on rank " + speaker + " of " + std::to_string(comm.size()) + "]");
+  found.expect("got '" + all + "'", all == "trouble at " + speaker + " [on rank " + speaker + " of " +
+                                               std::to_string(comm.size()) + "]");
   return found.text();
 }
 

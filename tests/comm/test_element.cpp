@@ -22,9 +22,8 @@ static_assert(element_v<std::uint8_t> == Element::u8);
 TEST_CASE_TEMPLATE("element: size, name and back to the type", T, float, double, std::int32_t, std::int64_t,
                    unsigned char) {
   CHECK(tpx::element_size(element_v<T>) == static_cast<std::int64_t>(sizeof(T)));
-  CHECK(tpx::detail::with_element(element_v<T>, [](auto type) {
-    return std::is_same_v<typename decltype(type)::type, T>;
-  }));
+  CHECK(tpx::detail::with_element(element_v<T>,
+                                  [](auto type) { return std::is_same_v<typename decltype(type)::type, T>; }));
   const std::string letter = std::is_floating_point_v<T> ? "f" : std::is_signed_v<T> ? "i" : "u";
   CHECK(name(element_v<T>) == letter + std::to_string(8 * sizeof(T)));
 }

@@ -37,8 +37,8 @@ TEST_CASE_TEMPLATE("mpi: every collective", T, float, double, std::int32_t, std:
   for (const std::int64_t n : suite::counts) CHECK(suite::collectives<T>(world, n) == "");
 }
 
-TEST_CASE_TEMPLATE("mpi: messages beyond the limit of one call are split", T, float, double, std::int32_t, std::int64_t,
-                   unsigned char) {
+TEST_CASE_TEMPLATE("mpi: messages beyond the limit of one call are split", T, float, double, std::int32_t,
+                   std::int64_t, unsigned char) {
   const Mpi world = Mpi::world();
   CHECK(tpx::comm::detail::max_count() == INT32_MAX);
   const Limit lowered(1000);
@@ -127,20 +127,21 @@ TEST_CASE("mpi: an error of MPI's is an exception that names the call, the count
   // Then around the ring; alone it is tpx that notices.
   const int to = (me + 1) % world.size();
   const int from = (me + world.size() - 1) % world.size();
-  const std::string ring = suite::error_of([&] { world.send_recv(sent.data(), 50, to, got.data(), 30, from, tpx::Element::f32, 2); });
+  const std::string ring = suite::error_of(
+      [&] { world.send_recv(sent.data(), 50, to, got.data(), 30, from, tpx::Element::f32, 2); });
   if (world.size() > 1) CHECK(suite::contains(ring, "send_recv of 50 elements " + who));
   if (world.size() == 1) CHECK(suite::contains(ring, "sent 50, expected 30"));
 
   // Too short: MPI is content, tpx is not.
-  const std::string shorter =
-      suite::error_of([&] { world.send_recv(sent.data(), 30, to, got.data(), 50, from, tpx::Element::f32, 3); });
+  const std::string shorter = suite::error_of(
+      [&] { world.send_recv(sent.data(), 30, to, got.data(), 50, from, tpx::Element::f32, 3); });
   CHECK(suite::contains(shorter, "sent 30, expected 50"));
 
   // In several messages the same.
   {
     const Limit lowered(10);
-    const std::string parts =
-        suite::error_of([&] { world.send_recv(sent.data(), 35, to, got.data(), 38, from, tpx::Element::f32, 4); });
+    const std::string parts = suite::error_of(
+        [&] { world.send_recv(sent.data(), 35, to, got.data(), 38, from, tpx::Element::f32, 4); });
     CHECK(suite::contains(parts, "sent 35, expected 38"));
   }
 

@@ -56,9 +56,9 @@ void program(const Recording<Comm>& world) {
 }
 
 const std::vector<CommEntry> expected{
-    {"dp", Collective::all_to_all, 2, 1, 14, 56}, {"dp", Collective::broadcast, 2, 1, 11, 11},
-    {"dp", Collective::send, 2, 1, 13, 104},      {"dp", Collective::recv, 2, 1, 13, 104},
-    {"tp", Collective::all_reduce, 2, 2, 30, 120}, {"tp", Collective::all_gather, 2, 1, 6, 24},
+    {"dp", Collective::all_to_all, 2, 1, 14, 56},     {"dp", Collective::broadcast, 2, 1, 11, 11},
+    {"dp", Collective::send, 2, 1, 13, 104},          {"dp", Collective::recv, 2, 1, 13, 104},
+    {"tp", Collective::all_reduce, 2, 2, 30, 120},    {"tp", Collective::all_gather, 2, 1, 6, 24},
     {"tp", Collective::reduce_scatter, 2, 1, 10, 80}, {"world", Collective::barrier, 4, 1, 0, 0},
 };
 
@@ -88,7 +88,8 @@ TEST_CASE("recording: it changes nothing in what it wraps") {
   tpx::comm::run_threads(3, [&](Threads threads) {
     const int rank = threads.rank();
     const Recording<Threads> world(std::move(threads));
-    found[static_cast<std::size_t>(rank)] = suite::collectives<double>(world, 1000) + suite::unequal_groups(world) +
+    found[static_cast<std::size_t>(rank)] = suite::collectives<double>(world, 1000) +
+                                            suite::unequal_groups(world) +
                                             suite::messages_keep_their_order(world) + suite::agreement(world);
   });
   for (const std::string& text : found) CHECK(text == "");

@@ -27,6 +27,7 @@ TEST_CASE("self: groups, agreement, nothing and bad arguments") {
 TEST_CASE("self: a lone send or recv would wait for ever") {
   const Self self;
   int x = 0;
-  CHECK(suite::contains(suite::error_of([&] { self.send(&x, 1, tpx::Element::i32, 0, 0); }), "nobody to receive"));
+  CHECK(suite::contains(suite::error_of([&] { self.send(&x, 1, tpx::Element::i32, 0, 0); }),
+                        "nobody to receive"));
   CHECK(suite::contains(suite::error_of([&] { self.recv(&x, 1, tpx::Element::i32, 0, 0); }), "nobody to send"));
 }

@@ -61,7 +61,8 @@ TEST_CASE("threads: groups") {
     CHECK(on_ranks(ranks, [&](const Threads& w) { return suite::rows_and_columns(w, 1, ranks); }) == "");
     CHECK(on_ranks(ranks, [&](const Threads& w) { return suite::rows_and_columns(w, ranks, 1); }) == "");
     CHECK(on_ranks(ranks, [](const Threads& w) { return suite::unequal_groups(w); }) == "");
-    if (ranks > 1) CHECK(on_ranks(ranks, [](const Threads& w) { return suite::contradictory_groups(w); }) == "");
+    if (ranks > 1)
+      CHECK(on_ranks(ranks, [](const Threads& w) { return suite::contradictory_groups(w); }) == "");
   }
   CHECK(on_ranks(4, [](const Threads& w) { return suite::rows_and_columns(w, 2, 2); }) == "");
   CHECK(on_ranks(6, [](const Threads& w) { return suite::rows_and_columns(w, 2, 3); }) == "");
@@ -253,7 +254,8 @@ TEST_CASE("threads: ranks that wait for one another are an error, not a hang") {
          float x = 0;
          world.recv(&x, 1, Element::f32, 1 - world.rank(), 0);
        }))
-    CHECK(suite::contains(text, "all ranks wait for one another: rank 0 is in recv of 1 f32, rank 1, rank 1 is in recv"));
+    CHECK(suite::contains(
+        text, "all ranks wait for one another: rank 0 is in recv of 1 f32, rank 1, rank 1 is in recv"));
   // Two groups, entered in different orders.
   for (const std::string& text : errors_on_ranks(2, [](const Threads& world) {
          const Threads other = world.duplicate();

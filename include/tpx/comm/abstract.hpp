@@ -74,8 +74,8 @@ class Abstract {
     detail::check_tag(Collective::recv, tag);
   }
 
-  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer, std::int64_t recv_count,
-                 int from, Element element, int tag, Queue = {}) const {
+  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer,
+                 std::int64_t recv_count, int from, Element element, int tag, Queue = {}) const {
     send(send_buffer, send_count, element, to, tag);
     recv(recv_buffer, recv_count, element, from, tag);
   }

@@ -18,14 +18,16 @@ namespace tpx::comm::detail {
 }
 
 /// What every communicator asks of a collective's buffers; `blocks` is how many counts the larger holds.
-inline void check_buffers(Collective what, const void* send, const void* recv, std::int64_t count, int blocks = 1) {
+inline void check_buffers(Collective what, const void* send, const void* recv, std::int64_t count,
+                          int blocks = 1) {
   if constexpr (check_level >= check_level_cheap) {
     if (count < 0) refuse(name(what), "a count is not negative; count = " + std::to_string(count));
     if (count == 0) return;
     if (send == nullptr || recv == nullptr)
       refuse(name(what), "only a count of 0 may come with a null pointer; count = " + std::to_string(count));
     // 16 bytes are more than any element takes, so no address computed later can overflow.
-    if (count > INT64_MAX / 16 / blocks) refuse(name(what), "the buffers exceed 2^63 bytes; count = " + std::to_string(count));
+    if (count > INT64_MAX / 16 / blocks)
+      refuse(name(what), "the buffers exceed 2^63 bytes; count = " + std::to_string(count));
     if (send == recv && what != Collective::all_reduce && what != Collective::broadcast)
       refuse(name(what), "send and recv do not overlap; only all_reduce works in place");
   }
@@ -37,15 +39,16 @@ inline void check_buffer(Collective what, const void* buffer, std::int64_t count
     if (count < 0) refuse(name(what), "a count is not negative; count = " + std::to_string(count));
     if (count > 0 && buffer == nullptr)
       refuse(name(what), "only a count of 0 may come with a null pointer; count = " + std::to_string(count));
-    if (count > INT64_MAX / 16) refuse(name(what), "the buffer exceeds 2^63 bytes; count = " + std::to_string(count));
+    if (count > INT64_MAX / 16)
+      refuse(name(what), "the buffer exceeds 2^63 bytes; count = " + std::to_string(count));
   }
 }
 
 inline void check_rank(Collective what, const char* role, int rank, int size) {
   if constexpr (check_level >= check_level_cheap) {
     if (rank < 0 || rank >= size)
-      refuse(name(what), std::string(role) + " is a rank of the group, 0 to " + std::to_string(size - 1) + "; " + role +
-                             " = " + std::to_string(rank));
+      refuse(name(what), std::string(role) + " is a rank of the group, 0 to " + std::to_string(size - 1) +
+                             "; " + role + " = " + std::to_string(rank));
   }
 }
 
@@ -57,8 +60,8 @@ inline void check_tag(Collective what, int tag) {
 
 inline void check_length(const char* what, std::int64_t sent, std::int64_t expected) {
   if (sent != expected)
-    refuse(what, "a message has the length that its receiver expects; sent " + std::to_string(sent) + ", expected " +
-                     std::to_string(expected));
+    refuse(what, "a message has the length that its receiver expects; sent " + std::to_string(sent) +
+                     ", expected " + std::to_string(expected));
 }
 
 /// What is wrong with the members that `rank` names for its subgroup; empty where nothing is.

@@ -48,9 +48,15 @@ inline void combine(void* into, const void* from, std::int64_t count, Element el
     T* const to = static_cast<T*>(into);
     const T* const term = static_cast<const T*>(from);
     switch (reduction) {
-      case Reduction::sum: combine_loop<Reduction::sum>(to, term, count); break;
-      case Reduction::max: combine_loop<Reduction::max>(to, term, count); break;
-      case Reduction::min: combine_loop<Reduction::min>(to, term, count); break;
+      case Reduction::sum:
+        combine_loop<Reduction::sum>(to, term, count);
+        break;
+      case Reduction::max:
+        combine_loop<Reduction::max>(to, term, count);
+        break;
+      case Reduction::min:
+        combine_loop<Reduction::min>(to, term, count);
+        break;
     }
   });
 }

@@ -101,7 +101,8 @@ class CommLog {
   /// The calls in order, since keep_order(true).
   std::vector<CommCall> calls() const {
     std::vector<CommCall> all;
-    for (const Call& call : ordered_) all.push_back({text(call.label), call.what, call.ranks, call.elements, call.element});
+    for (const Call& call : ordered_)
+      all.push_back({text(call.label), call.what, call.ranks, call.elements, call.element});
     return all;
   }
 
@@ -128,8 +129,9 @@ class CommLog {
     for (const Total& total : log.totals_) width = std::max(width, log.text(total.label).size());
     const int first = static_cast<int>(width) + 2;
     const std::ios_base::fmtflags before = out.flags();
-    out << std::left << std::setw(first) << "label" << std::setw(16) << "collective" << std::right << std::setw(6)
-        << "ranks" << std::setw(10) << "calls" << std::setw(16) << "elements" << std::setw(18) << "bytes" << '\n';
+    out << std::left << std::setw(first) << "label" << std::setw(16) << "collective" << std::right
+        << std::setw(6) << "ranks" << std::setw(10) << "calls" << std::setw(16) << "elements" << std::setw(18)
+        << "bytes" << '\n';
     for (const CommEntry& entry : log.entries())
       out << std::left << std::setw(first) << entry.label << std::setw(16) << name(entry.what) << std::right
           << std::setw(6) << entry.ranks << std::setw(10) << entry.calls << std::setw(16) << entry.elements

@@ -24,14 +24,22 @@ enum class Collective : unsigned char {
 
 constexpr const char* name(Collective what) {
   switch (what) {
-    case Collective::all_reduce: return "all_reduce";
-    case Collective::all_gather: return "all_gather";
-    case Collective::reduce_scatter: return "reduce_scatter";
-    case Collective::all_to_all: return "all_to_all";
-    case Collective::broadcast: return "broadcast";
-    case Collective::send: return "send";
-    case Collective::recv: return "recv";
-    case Collective::barrier: return "barrier";
+    case Collective::all_reduce:
+      return "all_reduce";
+    case Collective::all_gather:
+      return "all_gather";
+    case Collective::reduce_scatter:
+      return "reduce_scatter";
+    case Collective::all_to_all:
+      return "all_to_all";
+    case Collective::broadcast:
+      return "broadcast";
+    case Collective::send:
+      return "send";
+    case Collective::recv:
+      return "recv";
+    case Collective::barrier:
+      return "barrier";
   }
   return "?";
 }
@@ -41,9 +49,12 @@ enum class Reduction : unsigned char { sum, max, min };
 
 constexpr const char* name(Reduction reduction) {
   switch (reduction) {
-    case Reduction::sum: return "sum";
-    case Reduction::max: return "max";
-    case Reduction::min: return "min";
+    case Reduction::sum:
+      return "sum";
+    case Reduction::max:
+      return "max";
+    case Reduction::min:
+      return "min";
   }
   return "?";
 }
@@ -82,28 +93,28 @@ concept Communicator =
     std::movable<C> && !std::copyable<C> &&
     requires(const C& comm, const void* in, void* out, std::int64_t count, Element element, Reduction reduction,
              int rank, int tag, Queue queue, std::span<const int> members) {
-      typename std::bool_constant<C::host_driven>;
-      { comm.rank() } -> std::same_as<int>;
-      { comm.size() } -> std::same_as<int>;
-      { comm.duplicate() } -> std::same_as<C>;
-      { comm.subgroup(members) } -> std::same_as<C>;
-      comm.all_reduce(in, out, count, element, reduction, queue);
-      comm.all_reduce(in, out, count, element, reduction);
-      comm.all_gather(in, out, count, element, queue);
-      comm.all_gather(in, out, count, element);
-      comm.reduce_scatter(in, out, count, element, reduction, queue);
-      comm.reduce_scatter(in, out, count, element, reduction);
-      comm.all_to_all(in, out, count, element, queue);
-      comm.all_to_all(in, out, count, element);
-      comm.broadcast(out, count, element, rank, queue);
-      comm.broadcast(out, count, element, rank);
-      comm.send(in, count, element, rank, tag, queue);
-      comm.send(in, count, element, rank, tag);
-      comm.recv(out, count, element, rank, tag, queue);
-      comm.recv(out, count, element, rank, tag);
-      comm.send_recv(in, count, rank, out, count, rank, element, tag, queue);
-      comm.send_recv(in, count, rank, out, count, rank, element, tag);
-      comm.barrier();
-    };
+  typename std::bool_constant<C::host_driven>;
+  { comm.rank() } -> std::same_as<int>;
+  { comm.size() } -> std::same_as<int>;
+  { comm.duplicate() } -> std::same_as<C>;
+  { comm.subgroup(members) } -> std::same_as<C>;
+  comm.all_reduce(in, out, count, element, reduction, queue);
+  comm.all_reduce(in, out, count, element, reduction);
+  comm.all_gather(in, out, count, element, queue);
+  comm.all_gather(in, out, count, element);
+  comm.reduce_scatter(in, out, count, element, reduction, queue);
+  comm.reduce_scatter(in, out, count, element, reduction);
+  comm.all_to_all(in, out, count, element, queue);
+  comm.all_to_all(in, out, count, element);
+  comm.broadcast(out, count, element, rank, queue);
+  comm.broadcast(out, count, element, rank);
+  comm.send(in, count, element, rank, tag, queue);
+  comm.send(in, count, element, rank, tag);
+  comm.recv(out, count, element, rank, tag, queue);
+  comm.recv(out, count, element, rank, tag);
+  comm.send_recv(in, count, rank, out, count, rank, element, tag, queue);
+  comm.send_recv(in, count, rank, out, count, rank, element, tag);
+  comm.barrier();
+};
 
 }  // namespace tpx::comm

@@ -73,7 +73,8 @@ class Mpi {
 
   Mpi duplicate() const { return adopt(live()); }
 
-  /// @comm collective over this group: MPI_Comm_split, an all-gather of 1 i32 in the new group, and two agreements
+  /// @comm collective over this group: MPI_Comm_split, an all-gather of 1 i32 in the new group, and two
+  /// agreements
   Mpi subgroup(std::span<const int> members) const {
     throw_together(*this, detail::members_error(members, rank_, size_));
     // Groups are disjoint, so a group's lowest rank is a colour that no other group has.
@@ -101,7 +102,8 @@ class Mpi {
     });
   }
 
-  void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element, Queue = {}) const {
+  void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element,
+                  Queue = {}) const {
     detail::check_buffers(Collective::all_gather, send, recv, count_per_rank, size_);
     const MPI_Datatype type = detail::mpi_type(element);
     detail::for_each_part(count_per_rank, [&](std::int64_t at, int n) {
@@ -119,8 +121,8 @@ class Mpi {
     const MPI_Op op = detail::mpi_op(reduction);
     if (count_per_rank <= detail::max_count()) {
       if (count_per_rank == 0) return;
-      check(MPI_Reduce_scatter_block(send, recv, static_cast<int>(count_per_rank), type, op, live()), "reduce_scatter",
-            count_per_rank);
+      check(MPI_Reduce_scatter_block(send, recv, static_cast<int>(count_per_rank), type, op, live()),
+            "reduce_scatter", count_per_rank);
       return;
     }
     // MPI reduces no derived types, so a part of every block cannot go in one call: each block goes to
@@ -128,14 +130,15 @@ class Mpi {
     for (int root = 0; root < size_; ++root) {
       const void* const block = detail::advance(send, root * count_per_rank, element);
       detail::for_each_part(count_per_rank, [&](std::int64_t at, int n) {
-        check(MPI_Reduce(detail::advance(block, at, element), detail::advance(recv, at, element), n, type, op, root,
-                         live()),
+        check(MPI_Reduce(detail::advance(block, at, element), detail::advance(recv, at, element), n, type, op,
+                         root, live()),
               "reduce_scatter", count_per_rank);
       });
     }
   }
 
-  void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element, Queue = {}) const {
+  void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element,
+                  Queue = {}) const {
     detail::check_buffers(Collective::all_to_all, send, recv, count_per_rank, size_);
     detail::for_each_part(count_per_rank, [&](std::int64_t at, int n) {
       const detail::BlockType block(n, count_per_rank, element);
@@ -149,8 +152,8 @@ class Mpi {
     detail::check_buffer(Collective::broadcast, buffer, count);
     detail::check_rank(Collective::broadcast, "root", root, size_);
     detail::for_each_part(count, [&](std::int64_t at, int n) {
-      check(MPI_Bcast(detail::advance(buffer, at, element), n, detail::mpi_type(element), root, live()), "broadcast",
-            count);
+      check(MPI_Bcast(detail::advance(buffer, at, element), n, detail::mpi_type(element), root, live()),
+            "broadcast", count);
     });
   }
 
@@ -167,8 +170,8 @@ class Mpi {
     expect_length("recv", requests, count, element);
   }
 
-  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer, std::int64_t recv_count,
-                 int from, Element element, int tag, Queue = {}) const {
+  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer,
+                 std::int64_t recv_count, int from, Element element, int tag, Queue = {}) const {
     if (to == rank_ && from == rank_) {
       send_to_self(send_buffer, send_count, recv_buffer, recv_count, element, tag);
       return;
@@ -193,12 +196,14 @@ class Mpi {
 
   // MPI would report a null communicator to MPI_COMM_WORLD's handler, which ends the job.
   MPI_Comm live() const {
-    if (comm_ == MPI_COMM_NULL) [[unlikely]] fail("tpx::comm::Mpi: a moved-from communicator has no ranks");
+    if (comm_ == MPI_COMM_NULL) [[unlikely]]
+      fail("tpx::comm::Mpi: a moved-from communicator has no ranks");
     return comm_;
   }
 
   void check(int code, const char* what, std::int64_t count) const {
-    if (code != MPI_SUCCESS) [[unlikely]] detail::mpi_failed(code, what, count, rank_, size_);
+    if (code != MPI_SUCCESS) [[unlikely]]
+      detail::mpi_failed(code, what, count, rank_, size_);
   }
 
   void post_send(detail::Requests& requests, const void* buffer, std::int64_t count, Element element, int to,
@@ -226,7 +231,8 @@ class Mpi {
   }
 
   // MPI accepts a shorter message silently; the receives were posted first.
-  static void expect_length(const char* what, const detail::Requests& requests, std::int64_t count, Element element) {
+  static void expect_length(const char* what, const detail::Requests& requests, std::int64_t count,
+                            Element element) {
     std::int64_t came = 0;
     for (std::int64_t i = 0; i < detail::messages_of(count); ++i)
       came += requests.received(i, detail::mpi_type(element));
@@ -235,8 +241,8 @@ class Mpi {
 
   // Open MPI 4.1 cuts a short message from a rank to itself without a word when the receive is posted
   // first. Nothing else can be under way from this rank to itself, because sends are blocking.
-  void send_to_self(const void* sent, std::int64_t send_count, void* received, std::int64_t recv_count, Element element,
-                    int tag) const {
+  void send_to_self(const void* sent, std::int64_t send_count, void* received, std::int64_t recv_count,
+                    Element element, int tag) const {
     (void)live();
     detail::check_buffer(Collective::send, sent, send_count);
     detail::check_buffer(Collective::recv, received, recv_count);

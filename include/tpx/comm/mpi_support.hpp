@@ -43,7 +43,8 @@ inline std::string mpi_text(int code) {
 
 /// For calls that are no collective of ours.
 inline void check_mpi(int code, const char* function) {
-  if (code != MPI_SUCCESS) [[unlikely]] fail("tpx::comm::Mpi: " + std::string(function) + " failed: " + mpi_text(code));
+  if (code != MPI_SUCCESS) [[unlikely]]
+    fail("tpx::comm::Mpi: " + std::string(function) + " failed: " + mpi_text(code));
 }
 
 inline void expect_mpi_runs() {
@@ -64,20 +65,28 @@ inline void free_communicator(MPI_Comm& comm) noexcept {
 
 inline MPI_Datatype mpi_type(Element element) {
   switch (element) {
-    case Element::f32: return MPI_FLOAT;
-    case Element::f64: return MPI_DOUBLE;
-    case Element::i32: return MPI_INT32_T;
-    case Element::i64: return MPI_INT64_T;
-    case Element::u8: return MPI_UINT8_T;
+    case Element::f32:
+      return MPI_FLOAT;
+    case Element::f64:
+      return MPI_DOUBLE;
+    case Element::i32:
+      return MPI_INT32_T;
+    case Element::i64:
+      return MPI_INT64_T;
+    case Element::u8:
+      return MPI_UINT8_T;
   }
   return MPI_DATATYPE_NULL;
 }
 
 inline MPI_Op mpi_op(Reduction reduction) {
   switch (reduction) {
-    case Reduction::sum: return MPI_SUM;
-    case Reduction::max: return MPI_MAX;
-    case Reduction::min: return MPI_MIN;
+    case Reduction::sum:
+      return MPI_SUM;
+    case Reduction::max:
+      return MPI_MAX;
+    case Reduction::min:
+      return MPI_MIN;
   }
   return MPI_OP_NULL;
 }
@@ -111,7 +120,8 @@ void for_each_message(std::int64_t count, F&& f) {
 /// all-gather's or an all-to-all's buffer is. Whole blocks need no derived type.
 class BlockType {
  public:
-  BlockType(int n, std::int64_t stride, Element element) : whole_(n == stride), count_(n), type_(mpi_type(element)) {
+  BlockType(int n, std::int64_t stride, Element element)
+      : whole_(n == stride), count_(n), type_(mpi_type(element)) {
     if (whole_) return;
     MPI_Datatype run = MPI_DATATYPE_NULL;
     check_mpi(MPI_Type_contiguous(n, type_, &run), "MPI_Type_contiguous");

@@ -81,8 +81,8 @@ class Recording {
     inner_.recv(buffer, count, element, from, tag, queue);
   }
 
-  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer, std::int64_t recv_count,
-                 int from, Element element, int tag, Queue queue = {}) const {
+  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer,
+                 std::int64_t recv_count, int from, Element element, int tag, Queue queue = {}) const {
     add(Collective::send, send_count, element);
     add(Collective::recv, recv_count, element);
     inner_.send_recv(send_buffer, send_count, to, recv_buffer, recv_count, from, element, tag, queue);

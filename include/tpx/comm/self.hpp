@@ -32,11 +32,13 @@ class Self {
     return {};
   }
 
-  void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction, Queue = {}) const {
+  void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction,
+                  Queue = {}) const {
     copy(Collective::all_reduce, send, recv, count, element);
   }
 
-  void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element, Queue = {}) const {
+  void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element,
+                  Queue = {}) const {
     copy(Collective::all_gather, send, recv, count_per_rank, element);
   }
 
@@ -45,7 +47,8 @@ class Self {
     copy(Collective::reduce_scatter, send, recv, count_per_rank, element);
   }
 
-  void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element, Queue = {}) const {
+  void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element,
+                  Queue = {}) const {
     copy(Collective::all_to_all, send, recv, count_per_rank, element);
   }
 
@@ -64,8 +67,8 @@ class Self {
     detail::refuse("recv", "a group of one rank has nobody to send; send_recv reaches the rank itself");
   }
 
-  void send_recv(const void* send, std::int64_t send_count, int to, void* recv, std::int64_t recv_count, int from,
-                 Element element, int tag, Queue = {}) const {
+  void send_recv(const void* send, std::int64_t send_count, int to, void* recv, std::int64_t recv_count,
+                 int from, Element element, int tag, Queue = {}) const {
     detail::check_rank(Collective::send, "to", to, 1);
     detail::check_rank(Collective::recv, "from", from, 1);
     detail::check_tag(Collective::send, tag);

@@ -47,7 +47,8 @@ class Threads {
   Threads subgroup(std::span<const int> members) const {
     group_->meet(rank_, world_rank_, {.what = "subgroup"}, nullptr, nullptr, members);
     const std::string error = group_->partition_error();
-    if (error.empty() && members[0] == rank_) group_->set_made(rank_, group_->make(static_cast<int>(members.size())));
+    if (error.empty() && members[0] == rank_)
+      group_->set_made(rank_, group_->make(static_cast<int>(members.size())));
     group_->part();
     if (!error.empty()) fail(error);
     std::shared_ptr<detail::ThreadGroup> made = group_->shown(members[0]).made;
@@ -64,12 +65,13 @@ class Threads {
     group_->part();
   }
 
-  void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element, Queue = {}) const {
+  void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element,
+                  Queue = {}) const {
     detail::check_buffers(Collective::all_gather, send, recv, count_per_rank, size());
     meet(Collective::all_gather, send, recv, count_per_rank, element);
     for (int from = 0; from < size(); ++from)
-      detail::copy(detail::advance(recv, from * count_per_rank, element), group_->shown(from).send, count_per_rank,
-                   element);
+      detail::copy(detail::advance(recv, from * count_per_rank, element), group_->shown(from).send,
+                   count_per_rank, element);
     group_->part();
   }
 
@@ -81,7 +83,8 @@ class Threads {
     group_->part();
   }
 
-  void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element, Queue = {}) const {
+  void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element,
+                  Queue = {}) const {
     detail::check_buffers(Collective::all_to_all, send, recv, count_per_rank, size());
     meet(Collective::all_to_all, send, recv, count_per_rank, element);
     for (int from = 0; from < size(); ++from)
@@ -112,8 +115,8 @@ class Threads {
     group_->receive(lock, world_rank_, call, from, rank_, tag, buffer);
   }
 
-  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer, std::int64_t recv_count,
-                 int from, Element element, int tag, Queue = {}) const {
+  void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer,
+                 std::int64_t recv_count, int from, Element element, int tag, Queue = {}) const {
     detail::ThreadMessage message = outgoing("send_recv", send_buffer, send_count, element, to, tag);
     const detail::ThreadCall call = incoming("send_recv", recv_buffer, recv_count, element, from, tag);
     detail::ThreadWorld::Lock lock = group_->world().lock();
@@ -141,8 +144,8 @@ class Threads {
     group_->meet(rank_, world_rank_, {name(what), count, element, reduction, root}, send, recv);
   }
 
-  detail::ThreadMessage outgoing(const char* what, const void* buffer, std::int64_t count, Element element, int to,
-                                 int tag) const {
+  detail::ThreadMessage outgoing(const char* what, const void* buffer, std::int64_t count, Element element,
+                                 int to, int tag) const {
     detail::check_buffer(Collective::send, buffer, count);
     detail::check_rank(Collective::send, "to", to, size());
     detail::check_tag(Collective::send, tag);
@@ -155,8 +158,8 @@ class Threads {
     return message;
   }
 
-  detail::ThreadCall incoming(const char* what, const void* buffer, std::int64_t count, Element element, int from,
-                              int tag) const {
+  detail::ThreadCall incoming(const char* what, const void* buffer, std::int64_t count, Element element,
+                              int from, int tag) const {
     detail::check_buffer(Collective::recv, buffer, count);
     detail::check_rank(Collective::recv, "from", from, size());
     detail::check_tag(Collective::recv, tag);

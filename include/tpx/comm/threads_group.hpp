@@ -165,8 +165,9 @@ class ThreadGroup {
       for (const int member : mine) {
         const std::span<const int> theirs = shown(member).members;
         if (!std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end()))
-          return "tpx::comm::subgroup: the ranks of a group all name the same members in the same order; ranks " + std::to_string(rank) +
-                 " and " + std::to_string(member) + " do not";
+          return "tpx::comm::subgroup: the ranks of a group all name the same members in the same order; "
+                 "ranks " +
+                 std::to_string(rank) + " and " + std::to_string(member) + " do not";
       }
     }
     return {};
@@ -192,8 +193,8 @@ class ThreadGroup {
   std::string difference() const {
     for (int rank = 1; rank < size(); ++rank)
       if (shown(rank).call != shown(0).call)
-        return "tpx::comm::Threads: all ranks make the same call; rank 0 is in " + shown(0).call.text() + ", rank " +
-               std::to_string(rank) + " in " + shown(rank).call.text();
+        return "tpx::comm::Threads: all ranks make the same call; rank 0 is in " + shown(0).call.text() +
+               ", rank " + std::to_string(rank) + " in " + shown(rank).call.text();
     return {};
   }
 

@@ -14,11 +14,16 @@ enum class Element : unsigned char { f32, f64, i32, i64, u8 };
 /// As it is printed in front of a shape: the "f32" of `f32[8@dp,16]`.
 constexpr const char* name(Element element) {
   switch (element) {
-    case Element::f32: return "f32";
-    case Element::f64: return "f64";
-    case Element::i32: return "i32";
-    case Element::i64: return "i64";
-    case Element::u8: return "u8";
+    case Element::f32:
+      return "f32";
+    case Element::f64:
+      return "f64";
+    case Element::i32:
+      return "i32";
+    case Element::i64:
+      return "i64";
+    case Element::u8:
+      return "u8";
   }
   return "?";
 }
@@ -27,10 +32,13 @@ constexpr const char* name(Element element) {
 constexpr std::int64_t element_size(Element element) {
   switch (element) {
     case Element::f32:
-    case Element::i32: return 4;
+    case Element::i32:
+      return 4;
     case Element::f64:
-    case Element::i64: return 8;
-    case Element::u8: return 1;
+    case Element::i64:
+      return 8;
+    case Element::u8:
+      return 1;
   }
   return 0;
 }
@@ -42,13 +50,15 @@ template <class T, int Bytes>
 inline constexpr bool is_signed_integer_v = std::signed_integral<T> && sizeof(T) == Bytes;
 
 template <class T>
-inline constexpr bool is_element_v = std::same_as<T, float> || std::same_as<T, double> || is_signed_integer_v<T, 4> ||
-                                     is_signed_integer_v<T, 8> || std::same_as<T, unsigned char>;
+inline constexpr bool is_element_v =
+    std::same_as<T, float> || std::same_as<T, double> || is_signed_integer_v<T, 4> ||
+    is_signed_integer_v<T, 8> || std::same_as<T, unsigned char>;
 
 template <class T>
 consteval Element element_of() {
-  static_assert(is_element_v<T>,
-                "tpx::element_v: an element is float, double, a signed 32- or 64-bit integer, or unsigned char");
+  static_assert(
+      is_element_v<T>,
+      "tpx::element_v: an element is float, double, a signed 32- or 64-bit integer, or unsigned char");
   if constexpr (std::same_as<T, float>) return Element::f32;
   if constexpr (std::same_as<T, double>) return Element::f64;
   if constexpr (is_signed_integer_v<T, 4>) return Element::i32;
@@ -63,11 +73,16 @@ static_assert(std::numeric_limits<double>::is_iec559 && sizeof(double) == 8, "tp
 template <class F>
 constexpr decltype(auto) with_element(Element element, F&& f) {
   switch (element) {
-    case Element::f64: return f(std::type_identity<double>{});
-    case Element::i32: return f(std::type_identity<std::int32_t>{});
-    case Element::i64: return f(std::type_identity<std::int64_t>{});
-    case Element::u8: return f(std::type_identity<unsigned char>{});
-    case Element::f32: break;
+    case Element::f64:
+      return f(std::type_identity<double>{});
+    case Element::i32:
+      return f(std::type_identity<std::int32_t>{});
+    case Element::i64:
+      return f(std::type_identity<std::int64_t>{});
+    case Element::u8:
+      return f(std::type_identity<unsigned char>{});
+    case Element::f32:
+      break;
   }
   return f(std::type_identity<float>{});
 }
