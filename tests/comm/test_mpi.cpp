@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include <tpx/comm/abstract.hpp>
+#include <tpx/comm/recording.hpp>
+
 #include "suite.hpp"
 
 using tpx::comm::Mpi;
@@ -150,4 +153,15 @@ TEST_CASE("mpi: an error of MPI's is an exception that names the call, the count
   const Mpi taken = std::move(gone);
   CHECK(suite::contains(suite::error_of([&] { gone.barrier(); }), "moved-from"));
   CHECK(suite::collectives<float>(world, 7) == "");
+}
+
+TEST_CASE("mpi: recorded, and predicted by the abstract communicator") {
+  const tpx::comm::Recording<Mpi> world(Mpi::world());
+  CHECK(suite::collectives<float>(world, 7) == "");
+  CHECK(suite::unequal_groups(world) == "");
+  const tpx::comm::Recording<tpx::comm::Abstract> nobody(tpx::comm::Abstract(world.size(), world.rank()));
+  suite::collectives<float>(nobody, 7);
+  suite::unequal_groups(nobody);
+  CHECK(world.log().total("world", tpx::comm::Collective::all_gather).elements == 7 * world.size());
+  CHECK(world.log().entries() == nobody.log().entries());
 }
