@@ -23,12 +23,6 @@ constexpr void a_loss_is_not_replicate() {
 template <class L>
 struct loss;
 
-constexpr bool no_axis_is(Spec spec, Kind kind) {
-  for (int a = 0; a < max_axes; ++a)
-    if (spec[a].kind == kind) return false;
-  return true;
-}
-
 }  // namespace detail
 
 /// Computes the gradients of a loss with respect to every watched tensor and every parameter it depends on.

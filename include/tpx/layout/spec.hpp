@@ -78,6 +78,13 @@ constexpr bool is_minor(Spec spec, int axis) {
   return s.kind != Kind::shard || s.order == shard_count(spec, s.dim) - 1;
 }
 
+/// Whether no axis is in a state of this kind.
+constexpr bool no_axis_is(Spec spec, Kind kind) {
+  for (int a = 0; a < max_axes; ++a)
+    if (spec[a].kind == kind) return false;
+  return true;
+}
+
 /// Takes the axis off whatever it does; axes that split its dim after it move up.
 constexpr Spec cleared(Spec spec, int axis) {
   const AxisState gone = spec[axis];

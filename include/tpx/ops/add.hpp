@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <tpx/kernel/copy.hpp>
+#include <tpx/kernel/pointwise.hpp>
+#include <tpx/ops/op.hpp>
+
+namespace tpx {
+
+namespace ops {
+
+/// y's dims are the last ones of x.
+template <int XDims, int YDims>
+struct add {
+  static constexpr OpRule rule = [] {
+    OpRule r;
+    r.linearity = Linearity::sum;
+    r.operands = 2;
+    r.ndim[0] = r.result_ndim = XDims;
+    r.ndim[1] = YDims;
+    for (int d = 0; d < XDims; ++d) r.factor[0][d] = r.result[d] = static_cast<signed char>(d);
+    for (int d = 0; d < YDims; ++d) r.factor[1][d] = static_cast<signed char>(XDims - YDims + d);
+    return r;
+  }();
+};
+
+}  // namespace ops
+
+namespace detail {
+
+/// dX (+)= dZ,  dY (+)= the sum of dZ over the rows;  extents rows, columns.
+template <class T, class Mesh>
+void add_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
+  const Region region("tpx::add_bwd");
+  const auto [rows, columns] = std::pair(r.extent[0], r.extent[1]);
+  tape.template give<T>(r.in[0], tape.gradient_buffer(r.out));
+  if (r.scalar[0] != 0) {  // of one shape
+    tape.template give<T>(r.in[1], tape.gradient_buffer(r.out));
+  } else if (const Sink<T> db = tape.template sink<T>(r.in[1])) {
+    const T* dy = tape.template gradient_of<T>(r.out);
+    tape.mesh().context().launch({rows * columns, (rows + 1) * columns * std::int64_t{sizeof(T)}},
+                                 [&](const auto& exec) {
+                                   kernel::bias_gradient(exec, dy, db.data, rows, columns, db.accumulate);
+                                 });
+  }
+}
+
+}  // namespace detail
+
+/// Adds a tensor whose dims are the last ones of the other: a residual, a bias, learned positions.
+///
+///   z[i..., j...] = x[i..., j...] + y[j...]
+///
+///   x  [b,s,h@tp]     y  [h@tp]     z  [b,s,h@tp]
+///   x  [b@dp,s,h]     y  [h]{R:dp}  z  [b@dp,s,h]     dy is P on dp
+///   x  [b,s,h]{P:tp}  y  [b,s,h]{P:tp}  z  [b,s,h]{P:tp}
+///
+/// @pre    y's extents are x's last ones
+/// @comm   none, forward or backward
+/// @throws tpx::Error naming both operands where the extents differ
+template <Tensor X, Tensor Y>
+auto add(const X& x, const Y& y) {
+  static_assert(Y::ndim <= X::ndim, "tpx::add: the second operand has at most as many dims as the first");
+  using Op = ops::add<X::ndim, Y::ndim>;
+  if constexpr (!detail::admits<Op, over<>, X, Y>()) {
+    return refused{};
+  } else {
+    using T = typename X::element_type;
+    const detail::Region region("tpx::add");
+    for (int d = 0; d < Y::ndim; ++d)
+      TPX_EXPECTS(x.extent(X::ndim - Y::ndim + d) == y.extent(d), x.describe(), y.describe());
+    const std::int64_t columns = y.local_count();
+    const std::int64_t rows = x.local_shape().count(0, X::ndim - Y::ndim);
+    auto z = detail::make_result<Op, T, X::ndim, over<>>(x.shape(), x, y);
+    const T* a = x.data();
+    const T* b = y.data();
+    x.mesh().context().launch({rows * columns, 3 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+      if (X::ndim == Y::ndim) {
+        kernel::add(exec, a, b, z.data(), columns);
+      } else {
+        kernel::bias_add(exec, a, b, z.data(), rows, columns);
+      }
+    });
+    return detail::record(
+        std::move(z), &detail::add_backward<T, typename X::mesh_type>,
+        [&](auto& r) {
+          r.extent[0] = rows;
+          r.extent[1] = columns;
+          r.scalar[0] = X::ndim == Y::ndim ? 1 : 0;
+        },
+        x, y);
+  }
+}
+
+template <class Y>
+refused add(refused, const Y&) {
+  return {};
+}
+template <Tensor X>
+refused add(const X&, refused) {
+  return {};
+}
+
+}  // namespace tpx

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <tpx/tensor/dtensor.hpp>
+
+/// Between a user's Views and tensors, without a copy.
+namespace tpx {
+
+namespace detail {
+
+/// The global shape of which a local shard with these extents is this rank's part.
+inline Shape global_shape(const Shape& local, Spec spec, const Grid& grid) {
+  Shape global = local;
+  for (int d = 0; d < local.ndim(); ++d) global[d] *= Distribution(local, spec, grid).divisor(d);
+  return global;
+}
+
+template <class View>
+inline constexpr bool is_left = std::is_same_v<typename View::array_layout, Kokkos::LayoutLeft>;
+
+template <class View>
+Shape view_shape(const View& view) {
+  constexpr int n = static_cast<int>(View::rank);
+  Shape s;
+  for (int d = 0; d < n; ++d)
+    s.push_back(static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(is_left<View> ? n - 1 - d : d))));
+  return s;
+}
+
+}  // namespace detail
+
+/// Makes a tensor of the ranks' local Views, sharing their memory: the shard is the View.
+///
+/// A LayoutRight View of (m, n) is a shard of [m, n]. A LayoutLeft one lies in memory as its transpose does
+/// in LayoutRight, so it becomes a shard of [n, m]; its matmul reads it as it is.
+///
+///   view  (m, n)  on each rank     layout<Shard<0, tp>>     x  [p m @tp, n]
+///
+/// @pre    the View is dense, its memory is the mesh's execution space's, and all ranks' Views have equal
+///         extents (at TPX_CHECK_LEVEL 3 that is verified by an all-reduce)
+/// @post   a managed View lives as long as the tensor; an unmanaged one must
+/// @throws tpx::Error where a View is not dense: `copy_view` takes it
+template <class Mesh, class... Placements, class View>
+auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view) {
+  using T = typename View::non_const_value_type;
+  using L = layout_t<Placements...>;
+  constexpr int n = static_cast<int>(View::rank);
+  static_assert(!std::is_const_v<typename View::value_type>,
+                "tpx::wrap: the View's elements are not const: the tensor gives access to them");
+  static_assert(!std::is_same_v<typename View::array_layout, Kokkos::LayoutStride>,
+                "tpx::wrap: a shard is dense and row-major: a LayoutStride View is copied by name, copy_view(...)");
+  static_assert(std::is_same_v<typename View::memory_space, typename Mesh::context_type::memory_space>,
+                "tpx::wrap: the View's memory is that of the mesh's execution space");
+  const Shape local = detail::view_shape(view);
+  TPX_EXPECTS(view.span_is_contiguous(), "the View is dense; copy_view takes a strided one");
+  const Shape global = detail::global_shape(local, spec_v<L, typename Mesh::axes>, mesh.grid());
+  if constexpr (check_level >= check_level_collective) {
+    for (unsigned a = 0; a < static_cast<unsigned>(Mesh::axes::size); ++a) {
+      if (mesh.grid().ranks(1u << a) == 1) continue;
+      for (int d = 0; d < n; ++d) {
+        std::int64_t least = local[d], most = local[d];
+        mesh.communicator(1u << a).all_reduce(&least, &least, 1, Element::i64, comm::Reduction::min);
+        mesh.communicator(1u << a).all_reduce(&most, &most, 1, Element::i64, comm::Reduction::max);
+        TPX_EXPECTS(least == most, d, least, most, "all ranks' Views have equal extents");
+      }
+    }
+  }
+  auto keep = std::make_shared<View>(view);
+  Buffer shard = Buffer::borrow(view.data(), local.count() * std::int64_t{sizeof(T)}, std::move(keep));
+  return DTensor<T, n, L, Mesh>(mesh, global, std::move(shard));
+}
+
+/// Makes a tensor of the ranks' local Views, whatever their strides and layout, by copying them: a View of
+/// (m, n) is a shard of [m, n].
+template <class Mesh, class... Placements, class View>
+auto copy_view(const Mesh& mesh, Layout<Placements...>, const View& view) {
+  using T = typename View::non_const_value_type;
+  using L = layout_t<Placements...>;
+  constexpr int n = static_cast<int>(View::rank);
+  Shape local;
+  for (int d = 0; d < n; ++d) local.push_back(static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(d))));
+  auto x = detail::make_tensor<T, n, L>(mesh, detail::global_shape(local, spec_v<L, typename Mesh::axes>, mesh.grid()));
+  Kokkos::deep_copy(mesh.context().instance(), x.local(), view);
+  mesh.context().fence();
+  return x;
+}
+
+}  // namespace tpx
