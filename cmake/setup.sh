@@ -205,10 +205,12 @@ ensure() {
 kernels_options=(-DKokkosKernels_INST_FLOAT=ON -DKokkosKernels_INST_DOUBLE=ON -DKokkosKernels_INST_LAYOUTRIGHT=ON
   -DKokkosKernels_ADD_DEFAULT_ETI=OFF)
 
+# How the BLAS names its functions is said rather than found out, which would take a Fortran compiler.
 build_host() {
   build_one kokkos "$sources/kokkos" "$1" -DKokkos_CXX_STANDARD=17 -DKokkos_ENABLE_SERIAL=ON -DKokkos_ENABLE_OPENMP=ON
   build_one kokkos-kernels "$sources/kokkos-kernels" "$1" -DKokkos_ROOT="$1" "${kernels_options[@]}" \
-    -DKokkosKernels_ENABLE_TPL_BLAS=ON -DBLAS_LIBRARIES=openblas
+    -DKokkosKernels_ENABLE_TPL_BLAS=ON -DBLAS_LIBRARIES=openblas -DKokkosKernels_ENABLE_TPL_LAPACK=OFF \
+    "-DF77_BLAS_MANGLE=(name,NAME) name ## _"
 }
 
 build_hip() {
