@@ -113,7 +113,7 @@ class Tape {
     ++serial_;
   }
 
-  /// Bytes of records and number of them, for those who want to know what recording costs.
+  /// Number of ops recorded since clear().
   std::size_t size() const { return records_.size(); }
 
   // ---- for ops ----------------------------------------------------------------------------------
@@ -135,9 +135,11 @@ class Tape {
     return parameter.node;
   }
 
-  /// @pre !walked: backward ran, and the tape was not cleared since, is an error
+  /// Whether ops are recorded: from clear() to backward. What is computed afterwards, the mean of a loss
+  /// over the ranks for example, is not.
+  bool records() const { return !walked_; }
+
   detail::Record<Mesh>& record(typename detail::Record<Mesh>::Backward backward) {
-    TPX_EXPECTS(!walked_, "tape.clear() comes between backward and the next forward");
     records_.emplace_back();
     records_.back().backward = backward;
     return records_.back();
@@ -191,8 +193,8 @@ class Tape {
   /// Walks the records backwards from `node`, whose gradient is `seed` everywhere.
   template <class T>
   void walk(int node, T seed) {
-    TPX_EXPECTS(!walked_, "backward runs once for each forward; tape.clear() comes in between");
-    TPX_EXPECTS(node >= 0, "the loss depends on no leaf and no parameter");
+    TPX_EXPECTS(!walked_, "backward runs once for each forward: tape.clear() comes before the next");
+    TPX_EXPECTS(node >= 0, "the loss depends on a watched tensor or a parameter");
     fill<T>(node, seed);
     for (std::size_t i = records_.size(); i-- > 0;) {
       detail::Record<Mesh>& r = records_[i];
