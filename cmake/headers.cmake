@@ -44,32 +44,48 @@ set(TPX_kernel_HEADERS
     tpx/kernel/attention_host.hpp
     tpx/kernel/attention_shape.hpp
     tpx/kernel/copy.hpp
+    tpx/kernel/cross_entropy.hpp
+    tpx/kernel/embedding.hpp
     tpx/kernel/gemm.hpp
     tpx/kernel/group.hpp
     tpx/kernel/norm.hpp
+    tpx/kernel/optimizer.hpp
     tpx/kernel/pointwise.hpp
+    tpx/kernel/random.hpp
+    tpx/kernel/reduce.hpp
     tpx/kernel/tile.hpp)
 set(TPX_tensor_HEADERS
     tpx/tensor/buffer.hpp
     tpx/tensor/collective.hpp
     tpx/tensor/context.hpp
     tpx/tensor/dtensor.hpp
+    tpx/tensor/environment.hpp
+    tpx/tensor/factory.hpp
+    tpx/tensor/host_copy.hpp
     tpx/tensor/make_mesh.hpp
     tpx/tensor/pool.hpp
-    tpx/tensor/run_plan.hpp)
+    tpx/tensor/run_plan.hpp
+    tpx/tensor/view.hpp)
 set(TPX_autodiff_HEADERS
     tpx/autodiff/backward.hpp
     tpx/autodiff/parameter.hpp
     tpx/autodiff/tape.hpp)
 set(TPX_ops_HEADERS
+    tpx/ops/add.hpp
+    tpx/ops/attention.hpp
+    tpx/ops/cross_entropy.hpp
+    tpx/ops/embedding.hpp
+    tpx/ops/layer_norm.hpp
     tpx/ops/matmul.hpp
     tpx/ops/op.hpp
+    tpx/ops/pointwise.hpp
     tpx/ops/redistribute.hpp)
 set(TPX_nn_HEADERS)
 set(TPX_train_HEADERS)
 
 # The entry header, above all floors.
-set(TPX_entry_HEADERS)
+set(TPX_entry_HEADERS
+    tpx/tpx.hpp)
 
 set(TPX_HEADERS "")
 foreach(floor IN LISTS TPX_FLOORS ITEMS entry)

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+// Everything, floor by floor from the ground up. Include a floor's headers alone where less will do.
+
+// core
+#include <tpx/core/config.hpp>
+#include <tpx/core/element.hpp>
+#include <tpx/core/error.hpp>
+
+// layout
+#include <tpx/layout/distribution.hpp>
+#include <tpx/layout/layout.hpp>
+#include <tpx/layout/plan.hpp>
+#include <tpx/layout/print.hpp>
+#include <tpx/layout/rule.hpp>
+
+// comm
+#include <tpx/comm/abstract.hpp>
+#include <tpx/comm/mpi.hpp>
+#include <tpx/comm/recording.hpp>
+#include <tpx/comm/self.hpp>
+#include <tpx/comm/threads.hpp>
+
+// mesh
+#include <tpx/mesh/device_mesh.hpp>
+
+// tensor
+#include <tpx/tensor/dtensor.hpp>
+#include <tpx/tensor/environment.hpp>
+#include <tpx/tensor/factory.hpp>
+#include <tpx/tensor/host_copy.hpp>
+#include <tpx/tensor/make_mesh.hpp>
+#include <tpx/tensor/view.hpp>
+
+// autodiff
+#include <tpx/autodiff/backward.hpp>
+#include <tpx/autodiff/parameter.hpp>
+#include <tpx/autodiff/tape.hpp>
+
+// ops
+#include <tpx/ops/add.hpp>
+#include <tpx/ops/attention.hpp>
+#include <tpx/ops/cross_entropy.hpp>
+#include <tpx/ops/embedding.hpp>
+#include <tpx/ops/layer_norm.hpp>
+#include <tpx/ops/matmul.hpp>
+#include <tpx/ops/pointwise.hpp>
+#include <tpx/ops/redistribute.hpp>
