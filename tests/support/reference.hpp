@@ -157,7 +157,7 @@ inline Attention attention(const Array& q, const Array& k, const Array& v, const
       const Index hk = h / (n.h / n.hk);
       for (Index i = 0; i < n.s; ++i) {
         const Index keys = n.causal ? i + n.t - n.s + 1 : n.t;
-        const double* q_row = &q[at(((b * n.s + i) * n.h + h) * n.d)];
+        const double* q_row = q.data() + ((b * n.s + i) * n.h + h) * n.d;
         Array score;  // of the keys that this query sees
         double largest = -std::numeric_limits<double>::infinity(), sum = 0;
         for (Index j = 0; j < keys; ++j) {

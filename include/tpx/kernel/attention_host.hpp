@@ -40,7 +40,8 @@ inline constexpr std::int64_t attention_strip = 16;
 template <class T>
 struct AttentionForwardTiles {
   T *keys, *values, *scores, *output, *largest, *sum;
-  AttentionForwardTiles(T* scratch, std::int64_t d, std::int64_t tile) : AttentionForwardTiles(ScratchCursor<T>{scratch}, d, tile) {}
+  AttentionForwardTiles(T* scratch, std::int64_t d, std::int64_t tile)
+      : AttentionForwardTiles(ScratchCursor<T>{scratch}, d, tile) {}
   static std::size_t bytes(std::int64_t d, std::int64_t tile) {
     ScratchCursor<T> cursor{nullptr};
     const AttentionForwardTiles tiles(cursor, d, tile);
@@ -158,7 +159,8 @@ struct AttentionForwardHost {
 template <class T>
 struct AttentionBackwardTiles {
   T *keys_t, *values_t, *keys, *dk, *dv, *p, *ds, *queries, *d_o, *dq;
-  AttentionBackwardTiles(T* scratch, std::int64_t d, std::int64_t tile) : AttentionBackwardTiles(ScratchCursor<T>{scratch}, d, tile) {}
+  AttentionBackwardTiles(T* scratch, std::int64_t d, std::int64_t tile)
+      : AttentionBackwardTiles(ScratchCursor<T>{scratch}, d, tile) {}
   static std::size_t bytes(std::int64_t d, std::int64_t tile) {
     ScratchCursor<T> cursor{nullptr};
     const AttentionBackwardTiles tiles(cursor, d, tile);

@@ -101,7 +101,9 @@ struct TeamIndex {
   std::size_t scratch_bytes;
   KOKKOS_FUNCTION void operator()(const member_type& member) const {
     std::byte* scratch = nullptr;
-    if (scratch_bytes > 0) scratch = static_cast<std::byte*>(member.team_shmem().get_shmem(static_cast<int>(scratch_bytes)));
+    if (scratch_bytes > 0) {
+      scratch = static_cast<std::byte*>(member.team_shmem().get_shmem(static_cast<int>(scratch_bytes)));
+    }
     const TeamGroup<member_type> group(member, scratch);
     for (std::int64_t index = member.league_rank(); index < count; index += member.league_size()) {
       functor(group, index);
