@@ -38,7 +38,7 @@ endfunction()
 if(TPX_BUILD_HEADERS)
   # One unit a floor: every header, and each with all that stand beside it.
   set(units "")
-  foreach(floor IN LISTS TPX_FLOORS)
+  foreach(floor IN LISTS TPX_FLOORS ITEMS entry)
     if(TPX_${floor}_HEADERS)
       list(TRANSFORM TPX_${floor}_HEADERS REPLACE "(.+)" "#include <\\1>" OUTPUT_VARIABLE lines)
       list(JOIN lines "\n" lines)
