@@ -161,9 +161,11 @@ class PlanSearch {
   }
 
   constexpr bool splits_as_one_end(Spec spec) const {
-    for (int d = 0; d < Spec::max_dims; ++d) {
-      const unsigned now = axes_on(spec, d);
-      if ((now & ~axes_on(from_, d)) != 0 && (now & ~axes_on(to_, d)) != 0) return false;
+    for (int a = 0; a < max_axes; ++a) {
+      const AxisState s = spec[a];
+      if (s.kind != Kind::shard || s.order > 0) continue;  // the first axis of each dim stands for the dim
+      const unsigned now = axes_on(spec, s.dim);
+      if ((now & ~axes_on(from_, s.dim)) != 0 && (now & ~axes_on(to_, s.dim)) != 0) return false;
     }
     return true;
   }
@@ -209,25 +211,47 @@ class PlanSearch {
     }
   }
 
-  /// Where the axes on a dim are the wanted ones in another order, one exchange puts them right.
+  /// Axes on one dim change their order in one exchange. Those that the plan does not touch stand in front.
   constexpr void reorder(int at) {
     const Spec here{node_[at].bits};
-    for (int d = 0; d < Spec::max_dims; ++d) {
-      const unsigned set = axes_on(here, d);
-      if (set == 0 || set != axes_on(to_, d)) continue;
-      int first = max_axes, last = -1;
-      Spec next = here;
-      for (int a = 0; a < max_axes; ++a) {
-        if (!(set >> a & 1u) || here[a].order == to_[a].order) continue;
-        first = here[a].order < first ? here[a].order : first;
-        last = here[a].order > last ? here[a].order : last;
-        next = next.with(a, to_[a]);
+    for (int a = 0; a < max_axes; ++a) {
+      const AxisState second = here[a];
+      if (second.kind != Kind::shard || second.order != 1) continue;  // stands for a dim that several axes split
+      const int count = shard_count(here, second.dim);
+      int axis[max_axes]{};
+      int first = count;
+      for (int place = count - 1; place >= 0; --place) {
+        axis[place] = shard_axis(here, second.dim, place);
+        if (mask_ >> axis[place] & 1u) first = place;
       }
-      // Axes between those that move keep their place but not their digit in the piece's number.
-      unsigned moved = 0;
-      for (int order = first; order <= last; ++order) moved |= 1u << shard_axis(here, d, order);
-      if (moved != 0) relax(at, Move::permute, moved, next);
+      arrange(at, second.dim, axis, count, first);
     }
+  }
+  /// Visits every order of the axes from `place` on.
+  constexpr void arrange(int at, int dim, int* axis, int count, int place) {
+    if (place + 1 >= count) return exchange(at, dim, axis, count);
+    for (int i = place; i < count; ++i) {
+      for (int back = 0; back < 2; ++back) {
+        const int moved = axis[place];
+        axis[place] = axis[i];
+        axis[i] = moved;
+        if (back == 0) arrange(at, dim, axis, count, place + 1);
+      }
+    }
+  }
+  constexpr void exchange(int at, int dim, const int* axis, int count) {
+    Spec next{node_[at].bits};
+    int low = count, high = -1;
+    for (int place = 0; place < count; ++place) {
+      if (shard_axis(next, dim, place) == axis[place]) continue;
+      if (high < 0) low = place;
+      high = place;
+    }
+    // An axis between two that move takes part: where these differ in size, its coordinate changes too.
+    unsigned axes = 0;
+    for (int place = low; place <= high; ++place) axes |= 1u << axis[place];
+    for (int place = low; place <= high; ++place) next = next.with(axis[place], {Kind::shard, dim, place});
+    if (axes != 0) relax(at, Move::permute, axes, next);
   }
 
   constexpr void relax(int at, Move move, unsigned axes, Spec next) {
