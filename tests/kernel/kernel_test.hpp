@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <vector>
 
-#include <Kokkos_Core.hpp>
 #include <doctest/doctest.h>
+#include <Kokkos_Core.hpp>
 
 #include "../support/reference.hpp"
 
@@ -24,11 +24,11 @@ struct On {
 };
 
 #if defined(KOKKOS_ENABLE_SERIAL) && defined(KOKKOS_ENABLE_OPENMP)
-#define TPX_KERNEL_TEST_TYPES                                                                          \
-  kernel_test::On<float, Kokkos::Serial>, kernel_test::On<double, Kokkos::Serial>,                     \
+#define TPX_KERNEL_TEST_TYPES                                                      \
+  kernel_test::On<float, Kokkos::Serial>, kernel_test::On<double, Kokkos::Serial>, \
       kernel_test::On<float, Kokkos::OpenMP>, kernel_test::On<double, Kokkos::OpenMP>
 #else
-#define TPX_KERNEL_TEST_TYPES                                   \
+#define TPX_KERNEL_TEST_TYPES                                \
   kernel_test::On<float, Kokkos::DefaultHostExecutionSpace>, \
       kernel_test::On<double, Kokkos::DefaultHostExecutionSpace>
 #endif

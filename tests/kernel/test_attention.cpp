@@ -74,19 +74,14 @@ const kernel::AttentionShape shapes[] = {
     {2, 5, 5, 2, 2, 4, true, 0.5},      // less than one register
     {1, 64, 64, 3, 3, 16, true, 0.25},  // one tile
     {2, 65, 65, 4, 2, 17, true, 0.25},  // one row and one dim beyond
-    {1, 130, 130, 9, 3, 32, true, 0.2},
-    {1, 130, 130, 2, 1, 64, false, 0.125},
-    {1, 3, 70, 4, 4, 8, true, 0.3},    // decoding: few queries, many keys
-    {1, 1, 200, 4, 2, 24, true, 0.3},
-    {1, 70, 33, 2, 2, 8, false, 0.3},  // more queries than keys
-    {1, 70, 33, 2, 2, 8, true, 0.3},   // the first 37 see nothing
+    {1, 130, 130, 9, 3, 32, true, 0.2}, {1, 130, 130, 2, 1, 64, false, 0.125},
+    {1, 3, 70, 4, 4, 8, true, 0.3},                                        // decoding: few queries, many keys
+    {1, 1, 200, 4, 2, 24, true, 0.3},   {1, 70, 33, 2, 2, 8, false, 0.3},  // more queries than keys
+    {1, 70, 33, 2, 2, 8, true, 0.3},                                       // the first 37 see nothing
     {1, 80, 80, 1, 1, 160, true, 0.1},  // a head too wide for the largest tile
-    {1, 20, 20, 2, 2, 4, true, -0.5},
-    {1, 20, 20, 2, 2, 4, true, 0.0},
-    {0, 4, 4, 2, 2, 4, true, 1.0},
-    {1, 0, 4, 2, 2, 4, true, 1.0},
-    {1, 4, 0, 2, 2, 4, false, 1.0},
-    {1, 4, 4, 0, 0, 4, true, 1.0},
+    {1, 20, 20, 2, 2, 4, true, -0.5},   {1, 20, 20, 2, 2, 4, true, 0.0},
+    {0, 4, 4, 2, 2, 4, true, 1.0},      {1, 0, 4, 2, 2, 4, true, 1.0},
+    {1, 4, 0, 2, 2, 4, false, 1.0},     {1, 4, 4, 0, 0, 4, true, 1.0},
     {1, 4, 4, 2, 2, 0, true, 1.0},
 };
 
@@ -114,7 +109,8 @@ TEST_CASE_TEMPLATE("attention in groups, what a device runs", Types, TPX_KERNEL_
     kernel::for_groups(exec, "delta", n.batch * n.queries * n.heads,
                        kernel::impl::AttentionDelta<T>{n, c.o.data(), c.d_of.data(), c.delta.data()});
     kernel::impl::attention_backward_in_groups(exec, n, c.qf.data(), c.kf.data(), c.vf.data(), c.lse.data(),
-                                               c.d_of.data(), c.delta.data(), c.dq.data(), c.dk.data(), c.dv.data());
+                                               c.d_of.data(), c.delta.data(), c.dq.data(), c.dk.data(),
+                                               c.dv.data());
     exec.fence();
     c.check();
   }

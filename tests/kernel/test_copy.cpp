@@ -37,7 +37,8 @@ TEST_CASE_TEMPLATE("a group has lanes, sums and scratch of its own", Types, TPX_
   std::vector<std::int64_t> out(100, -1);
   kernel::for_groups(exec, "test", 100, SumThroughScratch{50, out.data()}, 64 + 50 * 8);
   exec.fence();
-  for (std::int64_t i = 0; i < 100; ++i) CHECK(out[static_cast<std::size_t>(i)] == (49 * 25 + 50 * i) * 1000 + 49 + i);
+  for (std::int64_t i = 0; i < 100; ++i)
+    CHECK(out[static_cast<std::size_t>(i)] == (49 * 25 + 50 * i) * 1000 + 49 + i);
   kernel::for_groups(exec, "test", 0, SumThroughScratch{50, nullptr}, 64 + 50 * 8);
   CHECK_THROWS_WITH_AS(kernel::for_groups(exec, "test", 1, SumThroughScratch{1, nullptr}, std::size_t{1} << 40),
                        doctest::Contains("scratch_bytes = 1099511627776"), tpx::Error);
@@ -49,15 +50,22 @@ TEST_CASE("a team is a group too, as on a device") {
   std::vector<std::int64_t> out(100, -1);
   kernel::impl::for_teams(exec, "test", 100, SumThroughScratch{50, out.data()}, 64 + 50 * 8);
   exec.fence();
-  for (std::int64_t i = 0; i < 100; ++i) CHECK(out[static_cast<std::size_t>(i)] == (49 * 25 + 50 * i) * 1000 + 49 + i);
+  for (std::int64_t i = 0; i < 100; ++i)
+    CHECK(out[static_cast<std::size_t>(i)] == (49 * 25 + 50 * i) * 1000 + 49 + i);
 }
 #endif
 
 TEST_CASE_TEMPLATE("permute swaps the two outer dims", Types, TPX_KERNEL_TEST_TYPES) {
   using T = typename Types::value_type;
   const typename Types::space exec;
-  for (const auto& [n0, n1, n2] : {std::array<std::int64_t, 3>{3, 5, 7}, {1, 4, 2}, {4, 1, 2}, {37, 19, 1}, {1, 1, 1},
-                                   {0, 3, 2}, {3, 0, 2}, {3, 2, 0}}) {
+  for (const auto& [n0, n1, n2] : {std::array<std::int64_t, 3>{3, 5, 7},
+                                   {1, 4, 2},
+                                   {4, 1, 2},
+                                   {37, 19, 1},
+                                   {1, 1, 1},
+                                   {0, 3, 2},
+                                   {3, 0, 2},
+                                   {3, 2, 0}}) {
     const auto x = noise(n0 * n1 * n2, 1);
     const auto src = to<T>(x);
     auto dst = unset<T>(n0 * n1 * n2);

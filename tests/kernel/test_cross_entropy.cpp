@@ -33,7 +33,8 @@ void check(const Exec& exec, std::int64_t rows, std::int64_t columns, std::int64
   for (std::int64_t p = 0; p < parts; ++p) {
     reference::Array piece;
     for (std::int64_t r = 0; r < rows; ++r) {
-      for (std::int64_t c = 0; c < local; ++c) piece.push_back(logits[reference::at(r * columns + p * local + c)]);
+      for (std::int64_t c = 0; c < local; ++c)
+        piece.push_back(logits[reference::at(r * columns + p * local + c)]);
     }
     shard.push_back(to<T>(piece));
   }
@@ -67,8 +68,8 @@ void check(const Exec& exec, std::int64_t rows, std::int64_t columns, std::int64
   std::vector<T> gradient(reference::at(rows * columns));
   for (std::int64_t p = 0; p < parts; ++p) {
     auto& piece = shard[reference::at(p)];
-    kernel::cross_entropy_gradient(exec, piece.data(), rows, {local, p * local, valid}, largest.data(), sum.data(),
-                                   target.data(), &dloss, scale, piece.data());
+    kernel::cross_entropy_gradient(exec, piece.data(), rows, {local, p * local, valid}, largest.data(),
+                                   sum.data(), target.data(), &dloss, scale, piece.data());
     exec.fence();
     for (std::int64_t r = 0; r < rows; ++r) {
       for (std::int64_t c = 0; c < local; ++c) {

@@ -31,13 +31,13 @@ TEST_CASE_TEMPLATE("the parts of a split table add up to the whole, forward and 
     for (std::int32_t first = 0; first < vocabulary; first += 5) {
       const std::int64_t local = std::min(5, vocabulary - first);
       auto y = unset<T>(rows * columns);
-      kernel::embedding(exec, id.data(), tablef.data() + first * columns, y.data(), rows, columns, first, local);
-      kernel::embedding_backward(exec, id.data(), dyf.data(), dtable.data() + first * columns, rows, columns, first,
-                                 local);
+      kernel::embedding(exec, id.data(), tablef.data() + first * columns, y.data(), rows, columns, first,
+                        local);
+      kernel::embedding_backward(exec, id.data(), dyf.data(), dtable.data() + first * columns, rows, columns,
+                                 first, local);
       kernel::for_groups(exec, "atomic", rows,
-                         kernel::impl::EmbeddingBackwardAtomic<T>{id.data(), dyf.data(),
-                                                                  atomic.data() + first * columns, columns, first,
-                                                                  local});
+                         kernel::impl::EmbeddingBackwardAtomic<T>{
+                             id.data(), dyf.data(), atomic.data() + first * columns, columns, first, local});
       exec.fence();
       for (std::size_t i = 0; i < y.size(); ++i) sum[i] += y[i];
     }

@@ -17,8 +17,8 @@ struct ExtentLimit {
 };
 
 template <class T, class Exec>
-double gemm_error(const Exec& exec, bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k, double alpha,
-                  double beta) {
+double gemm_error(const Exec& exec, bool ta, bool tb, std::int64_t m, std::int64_t n, std::int64_t k,
+                  double alpha, double beta) {
   const auto a = noise(m * k, 1), b = noise(k * n, 2), c0 = noise(m * n, 3);
   const auto af = to<T>(a), bf = to<T>(b);
   auto c = beta == 0 ? unset<T>(m * n) : to<T>(c0);
@@ -26,7 +26,8 @@ double gemm_error(const Exec& exec, bool ta, bool tb, std::int64_t m, std::int64
                static_cast<T>(beta), c.data());
   exec.fence();
   auto expected = reference::matmul(a, b, m, n, k, ta, tb);
-  for (std::size_t i = 0; i < expected.size(); ++i) expected[i] = alpha * expected[i] + (beta == 0 ? 0 : beta * c0[i]);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    expected[i] = alpha * expected[i] + (beta == 0 ? 0 : beta * c0[i]);
   return difference(c, expected);
 }
 
@@ -84,8 +85,9 @@ TEST_CASE_TEMPLATE("the slow kernel is right and counted", Types, TPX_KERNEL_TES
   for (const bool ta : {false, true}) {
     for (const bool tb : {false, true}) {
       auto c = unset<T>(4 * 5);
-      kernel::impl::gemm_native(exec, kernel::impl::GemmCall<T>{Transpose{ta}, Transpose{tb}, 4, 5, 6, T(2), af.data(),
-                                                                ta ? 4 : 6, bf.data(), tb ? 6 : 5, T(0), c.data(), 5});
+      kernel::impl::gemm_native(
+          exec, kernel::impl::GemmCall<T>{Transpose{ta}, Transpose{tb}, 4, 5, 6, T(2), af.data(), ta ? 4 : 6,
+                                          bf.data(), tb ? 6 : 5, T(0), c.data(), 5});
       exec.fence();
       auto expected = reference::matmul(a, b, 4, 5, 6, ta, tb);
       for (double& v : expected) v *= 2;

@@ -19,7 +19,8 @@ TEST_CASE_TEMPLATE("layer_norm, forward and backward", Types, TPX_KERNEL_TEST_TY
     const auto gamma = noise(columns, 2), beta = noise(columns, 3), dy = noise(rows * columns, 4);
     const auto dx0 = noise(rows * columns, 5), dgamma0 = noise(columns, 6), dbeta0 = noise(columns, 7);
     const auto xf = to<T>(x), gammaf = to<T>(gamma), betaf = to<T>(beta), dyf = to<T>(dy);
-    auto y = unset<T>(rows * columns), mean = unset<T>(rows), rstd = unset<T>(rows), dx = unset<T>(rows * columns);
+    auto y = unset<T>(rows * columns), mean = unset<T>(rows), rstd = unset<T>(rows),
+         dx = unset<T>(rows * columns);
     auto dgamma = to<T>(dgamma0), dbeta = to<T>(dbeta0);
     kernel::layer_norm(exec, xf.data(), gammaf.data(), betaf.data(), y.data(), mean.data(), rstd.data(), rows,
                        columns, epsilon);

@@ -47,7 +47,8 @@ TEST_CASE_TEMPLATE("adamw takes the steps of its equations", Types, TPX_KERNEL_T
           value[i] -= 0.01 * 0.1 * value[i];
           m[i] = 0.9 * m[i] + 0.1 * gradient;
           v[i] = 0.95 * v[i] + 0.05 * gradient * gradient;
-          value[i] -= 0.01 * (m[i] / (1 - std::pow(0.9, step))) / (std::sqrt(v[i] / (1 - std::pow(0.95, step))) + 1e-8);
+          value[i] -=
+              0.01 * (m[i] / (1 - std::pow(0.9, step))) / (std::sqrt(v[i] / (1 - std::pow(0.95, step))) + 1e-8);
         }
       }
       CHECK(difference(valuef, value) < tolerance<T>(16));

@@ -17,8 +17,10 @@ double worst_ulp(double low, double high, const Function& function, const Exact&
     const auto x = static_cast<float>(low + (high - low) * i / steps);
     const long double expected = exact(static_cast<long double>(x));
     const float rounded = std::fabs(static_cast<float>(expected));
-    const double unit = static_cast<double>(std::nextafter(rounded, std::numeric_limits<float>::infinity()) - rounded);
-    worst = std::max(worst, static_cast<double>(std::fabs(static_cast<long double>(function(x)) - expected)) / unit);
+    const double unit =
+        static_cast<double>(std::nextafter(rounded, std::numeric_limits<float>::infinity()) - rounded);
+    worst = std::max(worst,
+                     static_cast<double>(std::fabs(static_cast<long double>(function(x)) - expected)) / unit);
   }
   return worst;
 }
@@ -59,7 +61,8 @@ TEST_CASE("exp, tanh and erf in float know the special values") {
 TEST_CASE_TEMPLATE("bias_add adds a row to every row", Types, TPX_KERNEL_TEST_TYPES) {
   using T = typename Types::value_type;
   const typename Types::space exec;
-  for (const auto& [rows, columns] : {std::pair<std::int64_t, std::int64_t>{5, 7}, {1, 200}, {40, 1}, {0, 3}, {3, 0}}) {
+  for (const auto& [rows, columns] :
+       {std::pair<std::int64_t, std::int64_t>{5, 7}, {1, 200}, {40, 1}, {0, 3}, {3, 0}}) {
     const auto x = noise(rows * columns, 1), b = noise(columns, 2);
     auto y = to<T>(x);
     const auto bias = to<T>(b);
@@ -72,8 +75,13 @@ TEST_CASE_TEMPLATE("bias_add adds a row to every row", Types, TPX_KERNEL_TEST_TY
 TEST_CASE_TEMPLATE("bias_gradient sums over rows", Types, TPX_KERNEL_TEST_TYPES) {
   using T = typename Types::value_type;
   const typename Types::space exec;
-  for (const auto& [rows, columns] :
-       {std::pair<std::int64_t, std::int64_t>{5, 7}, {1, 200}, {1000, 130}, {64, 64}, {65, 1}, {0, 3}, {3, 0}}) {
+  for (const auto& [rows, columns] : {std::pair<std::int64_t, std::int64_t>{5, 7},
+                                      {1, 200},
+                                      {1000, 130},
+                                      {64, 64},
+                                      {65, 1},
+                                      {0, 3},
+                                      {3, 0}}) {
     const auto dy = noise(rows * columns, 1), before = noise(columns, 2);
     const auto gradient = to<T>(dy);
     auto expected = reference::bias_gradient(dy, rows, columns);
@@ -133,11 +141,13 @@ TEST_CASE("the oracle's activations agree with finite differences") {
     down[i] -= h;
   }
   const reference::Array ones(x.size(), 1.0);
-  const auto check = [&](const reference::Array& high, const reference::Array& low, const reference::Array& gradient) {
+  const auto check = [&](const reference::Array& high, const reference::Array& low,
+                         const reference::Array& gradient) {
     reference::Array slope(x.size());
     for (std::size_t i = 0; i < x.size(); ++i) slope[i] = (high[i] - low[i]) / (2 * h);
     return difference(slope, gradient);
   };
   CHECK(check(reference::gelu(up), reference::gelu(down), reference::gelu_backward(x, ones)) < 1e-8);
-  CHECK(check(reference::gelu_tanh(up), reference::gelu_tanh(down), reference::gelu_tanh_backward(x, ones)) < 1e-8);
+  CHECK(check(reference::gelu_tanh(up), reference::gelu_tanh(down), reference::gelu_tanh_backward(x, ones)) <
+        1e-8);
 }

@@ -48,8 +48,8 @@ TEST_CASE_TEMPLATE("every split of a tensor gets the same bits", Types, TPX_KERN
     for (std::int64_t i = 0; i < part.local_extent[0]; ++i) {
       for (std::int64_t j = 0; j < part.local_extent[1]; ++j) {
         for (std::int64_t k = 0; k < part.local_extent[2]; ++k, ++at) {
-          const std::int64_t global = ((part.global_offset[0] + i) * 6 + part.global_offset[1] + j) * 7 +
-                                      part.global_offset[2] + k;
+          const std::int64_t global =
+              ((part.global_offset[0] + i) * 6 + part.global_offset[1] + j) * 7 + part.global_offset[2] + k;
           CHECK(u[at] == uniform[static_cast<std::size_t>(global)]);
           CHECK(g[at] == normal[static_cast<std::size_t>(global)]);
         }

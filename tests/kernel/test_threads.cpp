@@ -25,14 +25,16 @@ namespace {
 std::vector<float> run_all(std::uint64_t seed) {
   const Kokkos::Serial exec;
   constexpr std::int64_t n = 48, size = n * n;
-  const auto x = to<float>(noise(size, seed)), w = to<float>(noise(size, seed + 1)), b = to<float>(noise(n, seed + 2));
+  const auto x = to<float>(noise(size, seed)), w = to<float>(noise(size, seed + 1)),
+             b = to<float>(noise(n, seed + 2));
   std::vector<std::int32_t> id(n);
   for (std::size_t i = 0; i < id.size(); ++i) id[i] = static_cast<std::int32_t>((i * 5 + seed) % n);
   std::vector<float> all;
   const auto keep = [&](const std::vector<float>& v) { all.insert(all.end(), v.begin(), v.end()); };
   std::vector<float> y(size), dy(size), mean(n), rstd(n), db(n), db2(n), one(1);
 
-  kernel::gemm(exec, kernel::Transpose::no, kernel::Transpose::yes, n, n, n, 1, x.data(), w.data(), 0, y.data());
+  kernel::gemm(exec, kernel::Transpose::no, kernel::Transpose::yes, n, n, n, 1, x.data(), w.data(), 0,
+               y.data());
   keep(y);
   kernel::bias_add(exec, y.data(), b.data(), y.data(), n, n);
   kernel::gelu_tanh(exec, y.data(), y.data(), size);
@@ -41,15 +43,15 @@ std::vector<float> run_all(std::uint64_t seed) {
   keep(db);
   kernel::layer_norm(exec, x.data(), b.data(), b.data(), y.data(), mean.data(), rstd.data(), n, n, 1e-5);
   keep(y);
-  kernel::layer_norm_backward(exec, x.data(), b.data(), mean.data(), rstd.data(), w.data(), dy.data(), db.data(),
-                              db2.data(), n, n);
+  kernel::layer_norm_backward(exec, x.data(), b.data(), mean.data(), rstd.data(), w.data(), dy.data(),
+                              db.data(), db2.data(), n, n);
   keep(dy);
   keep(db2);
   const kernel::AttentionShape shape{1, n, n, 3, 3, 16, true, 0.25};
   std::vector<float> lse(3 * n), delta(3 * n), dk(size), dv(size);
   kernel::attention(exec, shape, x.data(), w.data(), x.data(), y.data(), lse.data());
-  kernel::attention_backward(exec, shape, x.data(), w.data(), x.data(), y.data(), lse.data(), w.data(), delta.data(),
-                             dy.data(), dk.data(), dv.data());
+  kernel::attention_backward(exec, shape, x.data(), w.data(), x.data(), y.data(), lse.data(), w.data(),
+                             delta.data(), dy.data(), dk.data(), dv.data());
   keep(y);
   keep(dy);
   keep(dk);
@@ -63,8 +65,8 @@ std::vector<float> run_all(std::uint64_t seed) {
   kernel::row_sum_exp(exec, x.data(), n, classes, mean.data(), id.data(), rstd.data(), target_logit.data());
   kernel::cross_entropy_finish(exec, mean.data(), rstd.data(), target_logit.data(), n, 0.1, one.data());
   keep(one);
-  kernel::cross_entropy_gradient(exec, x.data(), n, classes, mean.data(), rstd.data(), id.data(), one.data(), 0.1,
-                                 dy.data());
+  kernel::cross_entropy_gradient(exec, x.data(), n, classes, mean.data(), rstd.data(), id.data(), one.data(),
+                                 0.1, dy.data());
   keep(dy);
   kernel::sum(exec, x.data(), size, one.data());
   keep(one);

@@ -19,7 +19,8 @@ inline std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 inline Array zeros(Index n) { return Array(at(n), 0.0); }
 
 /// op(a) (m, k) times op(b) (k, n): (m, n). A transposed operand is stored as (k, m) or (n, k).
-inline Array matmul(const Array& a, const Array& b, Index m, Index n, Index k, bool ta = false, bool tb = false) {
+inline Array matmul(const Array& a, const Array& b, Index m, Index n, Index k, bool ta = false,
+                    bool tb = false) {
   Array c = zeros(m * n);
   for (Index i = 0; i < m; ++i) {
     for (Index j = 0; j < n; ++j) {
@@ -35,7 +36,8 @@ inline Array matmul(const Array& a, const Array& b, Index m, Index n, Index k, b
 struct MatmulGradient {
   Array da, db;
 };
-inline MatmulGradient matmul_backward(const Array& a, const Array& b, const Array& dc, Index m, Index n, Index k) {
+inline MatmulGradient matmul_backward(const Array& a, const Array& b, const Array& dc, Index m, Index n,
+                                      Index k) {
   return {matmul(dc, b, m, k, n, false, true), matmul(a, dc, k, n, m, true, false)};
 }
 
@@ -75,7 +77,8 @@ inline Array gelu_backward(const Array& x, const Array& dy) {
 /// gelu_tanh(x) = x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3).
 inline Array gelu_tanh(const Array& x) {
   Array y = x;
-  for (double& v : y) v = 0.5 * v * (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
+  for (double& v : y)
+    v = 0.5 * v * (1.0 + std::tanh(std::sqrt(2.0 / std::numbers::pi) * (v + 0.044715 * v * v * v)));
   return y;
 }
 inline Array gelu_tanh_backward(const Array& x, const Array& dy) {
@@ -185,7 +188,8 @@ struct AttentionGradient {
 };
 inline AttentionGradient attention_backward(const Array& q, const Array& k, const Array& v, const Array& d_o,
                                             const AttentionShape& n) {
-  AttentionGradient g{zeros(n.b * n.s * n.h * n.d), zeros(n.b * n.t * n.hk * n.d), zeros(n.b * n.t * n.hk * n.d)};
+  AttentionGradient g{zeros(n.b * n.s * n.h * n.d), zeros(n.b * n.t * n.hk * n.d),
+                      zeros(n.b * n.t * n.hk * n.d)};
   const Attention forward = attention(q, k, v, n);
   for (Index b = 0; b < n.b; ++b) {
     for (Index h = 0; h < n.h; ++h) {
@@ -222,7 +226,8 @@ inline AttentionGradient attention_backward(const Array& q, const Array& k, cons
 }
 
 /// y (rows, columns) = table[id], table (vocabulary, columns); an id outside gives a row of zeros.
-inline Array embedding(const std::vector<std::int32_t>& id, const Array& table, Index vocabulary, Index columns) {
+inline Array embedding(const std::vector<std::int32_t>& id, const Array& table, Index vocabulary,
+                       Index columns) {
   Array y = zeros(static_cast<Index>(id.size()) * columns);
   for (std::size_t r = 0; r < id.size(); ++r) {
     if (id[r] < 0 || id[r] >= vocabulary) continue;

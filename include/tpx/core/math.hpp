@@ -35,7 +35,8 @@ TPX_FUNCTION inline float exp(float x) {
   x = x > 89.0F ? 89.0F : x;
   constexpr float shift = 12582912.0F;  // 1.5 2^23: adding it leaves the nearest integer in the low bits
   const float shifted = x * 1.44269504F + shift;
-  const auto n = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(shift));
+  const auto n =
+      static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(shift));
   const float whole = shifted - shift;
   // ln 2 in two parts, so that the first product is exact
   const float r = (x - whole * 0.693359375F) + whole * 2.12194440e-4F;

@@ -36,7 +36,8 @@ inline void check_attention(const AttentionShape& n) {
 }
 
 template <class T, class Exec>
-void attention_in_groups(const Exec& exec, const AttentionShape& n, const T* q, const T* k, const T* v, T* o, T* lse) {
+void attention_in_groups(const Exec& exec, const AttentionShape& n, const T* q, const T* k, const T* v, T* o,
+                         T* lse) {
   for_groups(exec, "tpx::attention", n.batch * n.heads * n.queries, AttentionForward<T>{n, q, k, v, o, lse},
              AttentionForward<T>::scratch_bytes(n.head_dim));
 }
@@ -85,10 +86,11 @@ void attention(const Exec& exec, const AttentionShape& n, const T* q, const T* k
 /// @throws tpx::Error naming the heads
 /// @see    arXiv:2307.08691
 template <class T, class Exec>
-void attention_backward(const Exec& exec, const AttentionShape& n, const T* q, const T* k, const T* v, const T* o,
-                        const T* lse, const T* d_o, T* delta, T* dq, T* dk, T* dv) {
+void attention_backward(const Exec& exec, const AttentionShape& n, const T* q, const T* k, const T* v,
+                        const T* o, const T* lse, const T* d_o, T* delta, T* dq, T* dk, T* dv) {
   impl::check_attention(n);
-  for_groups(exec, "tpx::attention_delta", n.batch * n.queries * n.heads, impl::AttentionDelta<T>{n, o, d_o, delta});
+  for_groups(exec, "tpx::attention_delta", n.batch * n.queries * n.heads,
+             impl::AttentionDelta<T>{n, o, d_o, delta});
   if constexpr (is_host_space_v<Exec>) {
     const std::int64_t tile = impl::attention_tile<impl::AttentionBackwardTiles, T>(n.head_dim);
     if (n.keys == 0) fill(exec, dq, n.batch * n.queries * n.heads * n.head_dim, T(0));

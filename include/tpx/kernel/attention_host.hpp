@@ -20,7 +20,8 @@ struct ScratchCursor {
   std::int64_t used = 0;
   T* take(std::int64_t elements) {
     T* piece = next == nullptr ? nullptr : next + used;
-    used += (elements * static_cast<std::int64_t>(sizeof(T)) + 63) / 64 * 64 / static_cast<std::int64_t>(sizeof(T));
+    used +=
+        (elements * static_cast<std::int64_t>(sizeof(T)) + 63) / 64 * 64 / static_cast<std::int64_t>(sizeof(T));
     return piece;
   }
 };
@@ -129,7 +130,8 @@ struct AttentionForwardHost {
         const std::int64_t widest = n.visible(i0 + r0 + strip - 1) - j0;
         const std::int64_t seen = widest < keys ? widest : keys, padded = round_to_lanes<T>(seen);
         if (seen <= 0) continue;
-        tile_multiply<T>({q_rows + r0 * q_stride, q_stride, 1}, s.keys, tile, s.scores, tile, strip, padded, d, false);
+        tile_multiply<T>({q_rows + r0 * q_stride, q_stride, 1}, s.keys, tile, s.scores, tile, strip, padded, d,
+                         false);
         for (std::int64_t r = 0; r < strip; ++r) {
           T* out = s.output + (r0 + r) * dp;
           const std::int64_t limit = n.visible(i0 + r0 + r) - j0;
@@ -231,7 +233,8 @@ struct AttentionBackwardHost {
                         std::int64_t j0, std::int64_t keys) const {
     const std::int64_t d = n.head_dim, dp = round_to_lanes<T>(d), stride = n.heads * d;
     const std::int64_t rows = n.queries - i0 < tile ? n.queries - i0 : tile;
-    const std::int64_t at = ((b * n.queries + i0) * n.heads + h) * d, row_at = (b * n.heads + h) * n.queries + i0;
+    const std::int64_t at = ((b * n.queries + i0) * n.heads + h) * d,
+                       row_at = (b * n.heads + h) * n.queries + i0;
     tile_pack(q + at, stride, s.queries, dp, rows, d);
     tile_pack(d_o + at, stride, s.d_o, dp, rows, d);
     for (std::int64_t r0 = 0; r0 < rows; r0 += attention_strip) {
@@ -262,8 +265,8 @@ struct AttentionBackwardHost {
       const std::int64_t strip = keys - c0 < attention_strip ? keys - c0 : attention_strip;
       const std::int64_t first = n.first_query(j0 + c0) - i0, r0 = first > 0 ? first : 0;
       if (r0 >= rows) continue;
-      tile_multiply<T>({s.p + r0 * tile + c0, 1, tile}, s.d_o + r0 * dp, dp, s.dv + c0 * dp, dp, strip, dp, rows - r0,
-                       true);
+      tile_multiply<T>({s.p + r0 * tile + c0, 1, tile}, s.d_o + r0 * dp, dp, s.dv + c0 * dp, dp, strip, dp,
+                       rows - r0, true);
       tile_multiply<T>({s.ds + r0 * tile + c0, 1, tile}, s.queries + r0 * dp, dp, s.dk + c0 * dp, dp, strip, dp,
                        rows - r0, true);
     }

@@ -24,7 +24,9 @@ struct AttentionShape {
     return causal ? i + 1 + keys - queries : keys;
   }
   /// The first query that sees key j. May be negative.
-  TPX_FUNCTION constexpr std::int64_t first_query(std::int64_t j) const { return causal ? j - keys + queries : 0; }
+  TPX_FUNCTION constexpr std::int64_t first_query(std::int64_t j) const {
+    return causal ? j - keys + queries : 0;
+  }
 };
 
 }  // namespace tpx::kernel

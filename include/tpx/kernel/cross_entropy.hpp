@@ -63,7 +63,8 @@ struct RowSumExp {
   KOKKOS_FUNCTION void operator()(const Group& group, std::int64_t r) const {
     const T* row = logits + r * classes.columns;
     const T shift = largest[r];
-    const T total = group_sum<T>(group, classes.used(), [=](std::int64_t c) { return math::exp(row[c] - shift); });
+    const T total =
+        group_sum<T>(group, classes.used(), [=](std::int64_t c) { return math::exp(row[c] - shift); });
     if (group.lane() == 0) {
       const std::int64_t column = target[r] - classes.first;
       sum[r] = total;
@@ -139,8 +140,8 @@ void row_sum_exp(const Exec& exec, const T* logits, std::int64_t rows, const Cla
 ///
 /// @post   deterministic; the terms are added in double
 template <class T, class Exec>
-void cross_entropy_finish(const Exec& exec, const T* largest, const T* sum, const T* target_logit, std::int64_t rows,
-                          double scale, T* loss) {
+void cross_entropy_finish(const Exec& exec, const T* largest, const T* sum, const T* target_logit,
+                          std::int64_t rows, double scale, T* loss) {
   for_groups(exec, "tpx::cross_entropy_finish", 1,
              impl::CrossEntropyFinish<T>{largest, sum, target_logit, rows, scale, loss});
 }
@@ -150,8 +151,8 @@ void cross_entropy_finish(const Exec& exec, const T* largest, const T* sum, cons
 /// @param  dloss  one element in the memory of `exec`
 template <class T, class Exec>
 void cross_entropy_gradient(const Exec& exec, const T* logits, std::int64_t rows, const Classes& classes,
-                            const T* largest, const T* sum, const std::int32_t* target, const T* dloss, double scale,
-                            T* dlogits) {
+                            const T* largest, const T* sum, const std::int32_t* target, const T* dloss,
+                            double scale, T* dlogits) {
   for_groups(exec, "tpx::cross_entropy_gradient", rows,
              impl::CrossEntropyGradient<T>{logits, classes, largest, sum, target, dloss, static_cast<T>(scale),
                                            dlogits});

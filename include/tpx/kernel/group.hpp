@@ -30,13 +30,19 @@ class HostGroup {
   KOKKOS_FUNCTION static constexpr int lane() { return 0; }
   KOKKOS_FUNCTION static constexpr int width() { return 1; }
   template <class T>
-  KOKKOS_FUNCTION static constexpr T sum(T x) { return x; }
+  KOKKOS_FUNCTION static constexpr T sum(T x) {
+    return x;
+  }
   template <class T>
-  KOKKOS_FUNCTION static constexpr T max(T x) { return x; }
+  KOKKOS_FUNCTION static constexpr T max(T x) {
+    return x;
+  }
   KOKKOS_FUNCTION static constexpr void barrier() {}
   /// The group's scratch memory from `offset` bytes on, aligned to 64 bytes where the offset is.
   template <class T>
-  KOKKOS_FUNCTION T* scratch(std::size_t offset = 0) const { return reinterpret_cast<T*>(scratch_ + offset); }
+  KOKKOS_FUNCTION T* scratch(std::size_t offset = 0) const {
+    return reinterpret_cast<T*>(scratch_ + offset);
+  }
 
  private:
   std::byte* scratch_;
@@ -64,7 +70,9 @@ class TeamGroup {
   }
   KOKKOS_FUNCTION void barrier() const { member_.team_barrier(); }
   template <class T>
-  KOKKOS_FUNCTION T* scratch(std::size_t offset = 0) const { return reinterpret_cast<T*>(scratch_ + offset); }
+  KOKKOS_FUNCTION T* scratch(std::size_t offset = 0) const {
+    return reinterpret_cast<T*>(scratch_ + offset);
+  }
 
  private:
   const Member& member_;

@@ -26,9 +26,8 @@ struct LayerNorm {
     T* out = y + r * columns;
     const T n = static_cast<T>(columns);
     const T centre = group_sum<T>(group, columns, [=](std::int64_t c) { return row[c]; }) / n;
-    const T variance = group_sum<T>(group, columns, [=](std::int64_t c) {
-                         return (row[c] - centre) * (row[c] - centre);
-                       }) / n;
+    const T variance =
+        group_sum<T>(group, columns, [=](std::int64_t c) { return (row[c] - centre) * (row[c] - centre); }) / n;
     const T scale = T(1) / math::sqrt(variance + epsilon);
     for (std::int64_t c = group.lane(); c < columns; c += group.width()) {
       out[c] = (row[c] - centre) * scale * gamma[c] + beta[c];
@@ -58,9 +57,10 @@ struct LayerNormBackward {
     T* out = dx + r * columns;
     const T centre = mean[r], scale = rstd[r], n = static_cast<T>(columns);
     const T mean_g = group_sum<T>(group, columns, [=](std::int64_t c) { return gradient[c] * weight[c]; }) / n;
-    const T mean_gx = group_sum<T>(group, columns, [=](std::int64_t c) {
-                        return gradient[c] * weight[c] * ((row[c] - centre) * scale);
-                      }) / n;
+    const T mean_gx =
+        group_sum<T>(group, columns,
+                     [=](std::int64_t c) { return gradient[c] * weight[c] * ((row[c] - centre) * scale); }) /
+        n;
     for (std::int64_t c = group.lane(); c < columns; c += group.width()) {
       const T value = scale * (gradient[c] * weight[c] - mean_g - (row[c] - centre) * scale * mean_gx);
       out[c] = Accumulate ? out[c] + value : value;
@@ -103,8 +103,8 @@ void layer_norm(const Exec& exec, const T* x, const T* gamma, const T* beta, T* 
 /// @param  accumulate  whether dx is added to or overwritten; dgamma and dbeta are always added to
 /// @post   deterministic: rows are added in one order whatever the number of threads
 template <class T, class Exec>
-void layer_norm_backward(const Exec& exec, const T* x, const T* gamma, const T* mean, const T* rstd, const T* dy,
-                         T* dx, T* dgamma, T* dbeta, std::int64_t rows, std::int64_t columns,
+void layer_norm_backward(const Exec& exec, const T* x, const T* gamma, const T* mean, const T* rstd,
+                         const T* dy, T* dx, T* dgamma, T* dbeta, std::int64_t rows, std::int64_t columns,
                          bool accumulate = false) {
   if (columns <= 0) return;
   const char* const name = "tpx::layer_norm_backward";
@@ -113,8 +113,8 @@ void layer_norm_backward(const Exec& exec, const T* x, const T* gamma, const T* 
   } else {
     for_groups(exec, name, rows, impl::LayerNormBackward<T, false>{x, gamma, mean, rstd, dy, dx, columns});
   }
-  impl::column_sum(exec, "tpx::layer_norm_dgamma", impl::LayerNormGammaTerm<T>{x, mean, rstd, dy, columns}, dgamma,
-                   rows, columns, true);
+  impl::column_sum(exec, "tpx::layer_norm_dgamma", impl::LayerNormGammaTerm<T>{x, mean, rstd, dy, columns},
+                   dgamma, rows, columns, true);
   impl::column_sum(exec, "tpx::layer_norm_dbeta", impl::Element<T>{dy, columns}, dbeta, rows, columns, true);
 }
 

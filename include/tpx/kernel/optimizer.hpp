@@ -61,12 +61,13 @@ struct ClipFactor {
 template <class T, class Exec>
 void adamw(const Exec& exec, std::int64_t n, T* value, const T* gradient, T* m, T* v, const AdamW& p,
            const T* gradient_scale = nullptr) {
-  for_each(exec, "tpx::adamw", n,
-           impl::AdamWStep<T>{value, gradient, m, v, gradient_scale, static_cast<T>(p.beta1),
-                              static_cast<T>(1.0 - p.beta1), static_cast<T>(p.beta2), static_cast<T>(1.0 - p.beta2),
-                              static_cast<T>(1.0 - p.learning_rate * p.weight_decay),
-                              static_cast<T>(p.learning_rate / p.correction1),
-                              static_cast<T>(1.0 / math::sqrt(p.correction2)), static_cast<T>(p.epsilon)});
+  for_each(
+      exec, "tpx::adamw", n,
+      impl::AdamWStep<T>{value, gradient, m, v, gradient_scale, static_cast<T>(p.beta1),
+                         static_cast<T>(1.0 - p.beta1), static_cast<T>(p.beta2), static_cast<T>(1.0 - p.beta2),
+                         static_cast<T>(1.0 - p.learning_rate * p.weight_decay),
+                         static_cast<T>(p.learning_rate / p.correction1),
+                         static_cast<T>(1.0 / math::sqrt(p.correction2)), static_cast<T>(p.epsilon)});
 }
 
 /// *factor = min(1, largest_norm / (norm + 1e-6)), norm = sqrt(*sum_squares): what gradients are scaled by

@@ -163,7 +163,8 @@ void gelu_tanh(const Exec& exec, const T* x, T* y, std::int64_t n) {
 
 /// dx (+)= dy gelu_tanh'(x).
 template <class T, class Exec>
-void gelu_tanh_backward(const Exec& exec, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate = false) {
+void gelu_tanh_backward(const Exec& exec, const T* x, const T* dy, T* dx, std::int64_t n,
+                        bool accumulate = false) {
   impl::activate_backward<impl::GeluTanh>(exec, "tpx::gelu_tanh_backward", x, dy, dx, n, accumulate);
 }
 

@@ -72,8 +72,8 @@ struct FillNormal {
 ///
 /// @post   an element depends on seed, stream and its global index alone
 template <class T, class Exec>
-void fill_uniform(const Exec& exec, T* dst, const IndexMap& map, std::uint64_t seed, std::uint64_t stream, double low,
-                  double high) {
+void fill_uniform(const Exec& exec, T* dst, const IndexMap& map, std::uint64_t seed, std::uint64_t stream,
+                  double low, double high) {
   for_each(exec, "tpx::fill_uniform", map.size(), impl::FillUniform<T>{dst, map, seed, stream, low, high});
 }
 
@@ -81,8 +81,8 @@ void fill_uniform(const Exec& exec, T* dst, const IndexMap& map, std::uint64_t s
 ///
 /// @post   an element depends on seed, stream and its global index alone
 template <class T, class Exec>
-void fill_normal(const Exec& exec, T* dst, const IndexMap& map, std::uint64_t seed, std::uint64_t stream, double mean,
-                 double deviation) {
+void fill_normal(const Exec& exec, T* dst, const IndexMap& map, std::uint64_t seed, std::uint64_t stream,
+                 double mean, double deviation) {
   for_each(exec, "tpx::fill_normal", map.size(), impl::FillNormal<T>{dst, map, seed, stream, mean, deviation});
 }
 

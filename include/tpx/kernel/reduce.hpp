@@ -19,7 +19,8 @@ struct Sum {
   template <class Group>
   KOKKOS_FUNCTION void operator()(const Group& group, std::int64_t) const {
     const T* values = x;
-    const double total = group_sum<double>(group, n, [=](std::int64_t i) { return static_cast<double>(values[i]); });
+    const double total =
+        group_sum<double>(group, n, [=](std::int64_t i) { return static_cast<double>(values[i]); });
     if (group.lane() == 0) *out = static_cast<T>(total);
   }
 };

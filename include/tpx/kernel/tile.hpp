@@ -7,12 +7,15 @@
 /// Products of small matrices that lie in a host thread's cache: what blocked attention is made of.
 namespace tpx::kernel::impl {
 
-/// One vector register: two rows of accumulators and an operand fit the register file on both widths.
-#ifdef __AVX512F__
+/// One vector register, and how many rows of accumulators, two registers each, fit beside the operands.
+#if defined(__AVX512F__)
 inline constexpr int lane_bytes = 64;
 inline constexpr int tile_rows = 8;
-#else
+#elif defined(__AVX__)
 inline constexpr int lane_bytes = 32;
+inline constexpr int tile_rows = 4;
+#else
+inline constexpr int lane_bytes = 16;
 inline constexpr int tile_rows = 4;
 #endif
 
@@ -67,8 +70,8 @@ struct TileFactor {
 
 /// c (Rows, Registers lanes) (+)= a (Rows, k) b (k, Registers lanes), held in registers.
 template <int Rows, int Registers, class T>
-inline void tile_block(const TileFactor<T>& a, const T* b, std::int64_t ldb, T* c, std::int64_t ldc, std::int64_t k,
-                       bool accumulate) {
+inline void tile_block(const TileFactor<T>& a, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
+                       std::int64_t k, bool accumulate) {
   Lanes<T> sum[Rows][Registers];
   for (int r = 0; r < Rows; ++r) {
     for (int g = 0; g < Registers; ++g) {
@@ -94,12 +97,12 @@ inline void tile_block(const TileFactor<T>& a, const T* b, std::int64_t ldb, T* 
 
 /// All rows of one panel of columns.
 template <int Registers, class T>
-inline void tile_panel(const TileFactor<T>& a, const T* b, std::int64_t ldb, T* c, std::int64_t ldc, std::int64_t m,
-                       std::int64_t k, bool accumulate) {
+inline void tile_panel(const TileFactor<T>& a, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
+                       std::int64_t m, std::int64_t k, bool accumulate) {
   std::int64_t i = 0;
   for (; i + tile_rows <= m; i += tile_rows) {
-    tile_block<tile_rows, Registers>({a.data + i * a.row_step, a.row_step, a.column_step}, b, ldb, c + i * ldc, ldc,
-                                     k, accumulate);
+    tile_block<tile_rows, Registers>({a.data + i * a.row_step, a.row_step, a.column_step}, b, ldb, c + i * ldc,
+                                     ldc, k, accumulate);
   }
   for (; i < m; ++i) {
     tile_block<1, Registers>({a.data + i * a.row_step, a.row_step, a.column_step}, b, ldb, c + i * ldc, ldc, k,
@@ -114,7 +117,8 @@ template <class T>
 inline void tile_multiply(const TileFactor<T>& a, const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
                           std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate) {
   std::int64_t j = 0;
-  for (; j + 2 * lanes_v<T> <= n; j += 2 * lanes_v<T>) tile_panel<2>(a, b + j, ldb, c + j, ldc, m, k, accumulate);
+  for (; j + 2 * lanes_v<T> <= n; j += 2 * lanes_v<T>)
+    tile_panel<2>(a, b + j, ldb, c + j, ldc, m, k, accumulate);
   for (; j < n; j += lanes_v<T>) tile_panel<1>(a, b + j, ldb, c + j, ldc, m, k, accumulate);
 }
 
@@ -130,8 +134,8 @@ inline void tile_pack(const T* src, std::int64_t stride, T* dst, std::int64_t pa
 
 /// dst (columns, padded) = src (rows, columns) transposed, rows `stride` apart, filled up with zeros.
 template <class T>
-inline void tile_pack_transposed(const T* src, std::int64_t stride, T* dst, std::int64_t padded, std::int64_t rows,
-                                 std::int64_t columns) {
+inline void tile_pack_transposed(const T* src, std::int64_t stride, T* dst, std::int64_t padded,
+                                 std::int64_t rows, std::int64_t columns) {
   std::int64_t r = 0;
   for (; r + 4 <= rows; r += 4) {  // four rows at once: stores of neighbours join
     const T* row = src + r * stride;
