@@ -163,23 +163,31 @@ void for_each(const Exec& exec, const char* name, std::int64_t n, const Functor&
   Kokkos::parallel_for(name, Kokkos::RangePolicy<Exec, Kokkos::IndexType<std::int64_t>>(exec, 0, n), functor);
 }
 
-/// Calls functor(group, index) for each index in [0, count), asynchronously on `exec`.
+/// Calls functor(group, index) for each index in [0, count), asynchronously on `exec`. Every lane of the
+/// group makes the call.
+template <class Exec, class Functor>
+void for_groups(const Exec& exec, const char* name, std::int64_t count, const Functor& functor) {
+  if (count <= 0) return;
+  if constexpr (is_host_space_v<Exec>) {
+    for_each(exec, name, count, impl::HostIndex<Functor>{functor});
+  } else {
+    impl::for_teams(exec, name, count, functor, 0);
+  }
+}
+
+/// The same, and each group has `scratch_bytes` of memory of its own, whose content is undefined at the
+/// start of each call.
 ///
-/// Every lane of the group makes the call. The group has `scratch_bytes` of memory of its own, whose content
-/// is undefined at the start of each call.
-///
-/// @pre    scratch_bytes <= host_scratch_limit on a host space; what a team's level-0 scratch holds on a device
+/// @pre    scratch_bytes <= host_scratch_limit on a host space; what a team's level-0 scratch holds on a
+///         device
+/// @throws tpx::Error naming the bytes, on a host space
 template <class Exec, class Functor>
 void for_groups(const Exec& exec, const char* name, std::int64_t count, const Functor& functor,
-                std::size_t scratch_bytes = 0) {
+                std::size_t scratch_bytes) {
   if (count <= 0) return;
   if constexpr (is_host_space_v<Exec>) {
     TPX_EXPECTS(scratch_bytes <= host_scratch_limit, scratch_bytes, host_scratch_limit);
-    if (scratch_bytes == 0) {
-      for_each(exec, name, count, impl::HostIndex<Functor>{functor});
-    } else {
-      for_each(exec, name, count, impl::HostIndexWithScratch<Functor>{functor});
-    }
+    for_each(exec, name, count, impl::HostIndexWithScratch<Functor>{functor});
   } else {
     impl::for_teams(exec, name, count, functor, scratch_bytes);
   }
