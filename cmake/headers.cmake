@@ -80,8 +80,17 @@ set(TPX_ops_HEADERS
     tpx/ops/op.hpp
     tpx/ops/pointwise.hpp
     tpx/ops/redistribute.hpp)
-set(TPX_nn_HEADERS)
-set(TPX_train_HEADERS)
+set(TPX_nn_HEADERS
+    tpx/nn/gpt.hpp
+    tpx/nn/init.hpp
+    tpx/nn/layer_norm.hpp
+    tpx/nn/linear.hpp
+    tpx/nn/transformer.hpp)
+set(TPX_train_HEADERS
+    tpx/train/adamw.hpp
+    tpx/train/clip.hpp
+    tpx/train/gradients.hpp
+    tpx/train/schedule.hpp)
 
 # The entry header, above all floors.
 set(TPX_entry_HEADERS

@@ -47,3 +47,15 @@
 #include <tpx/ops/matmul.hpp>
 #include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/redistribute.hpp>
+
+// nn
+#include <tpx/nn/gpt.hpp>
+#include <tpx/nn/layer_norm.hpp>
+#include <tpx/nn/linear.hpp>
+#include <tpx/nn/transformer.hpp>
+
+// train
+#include <tpx/train/adamw.hpp>
+#include <tpx/train/clip.hpp>
+#include <tpx/train/gradients.hpp>
+#include <tpx/train/schedule.hpp>

@@ -46,13 +46,14 @@ struct Record {
   Shape shape{};
 };
 
-/// Where a backward writes an operand's gradient: null if the operand needs none; else the memory, and
-/// whether to add to what is there.
+/// Where a backward writes an operand's gradient, if one is wanted, and whether to add to what is there.
+/// (On an abstract mesh a gradient is wanted and has no memory.)
 template <class T>
 struct Sink {
   T* data = nullptr;
   bool accumulate = false;
-  explicit operator bool() const { return data != nullptr; }
+  bool wanted = false;
+  explicit operator bool() const { return wanted; }
 };
 
 }  // namespace detail
@@ -161,7 +162,7 @@ class Tape {
     if (n.parameter != nullptr) {
       if (!n.parameter->gradient) n.parameter->gradient = detail::allocate<T>(mesh_, n.count);
       n.parameter->filled = true;
-      return {n.parameter->gradient.template as<T>(), add};
+      return {n.parameter->gradient.template as<T>(), add, true};
     }
     if (!add) n.gradient = detail::allocate<T>(mesh_, n.count);
     if (add && !n.gradient.unique()) {  // shared with another node: it must not see what is added here
@@ -170,7 +171,7 @@ class Tape {
       n.gradient = std::move(own);
     }
     n.filled = true;
-    return {n.gradient.template as<T>(), add};
+    return {n.gradient.template as<T>(), add, true};
   }
 
   /// Gives operand `node` a whole gradient, shared where it is the first.

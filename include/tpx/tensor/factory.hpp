@@ -116,20 +116,22 @@ auto from_function(const Mesh& mesh, Layout<Placements...>, const std::int64_t (
   using L = layout_t<Placements...>;
   detail::check_value_layout<L, Mesh>();
   auto x = detail::make_tensor<T, n, L>(mesh, detail::shape_of<n>(shape));
-  const Distribution d = x.distribution();
-  const Shape local = d.local();
-  std::vector<T> values;
-  values.reserve(static_cast<std::size_t>(local.count()));
-  for (std::int64_t i = 0; i < local.count(); ++i) {
-    std::array<std::int64_t, N> index{};
-    std::int64_t rest = i;
-    for (int dim = n - 1; dim >= 0; --dim) {
-      index[static_cast<std::size_t>(dim)] = d.to_global(dim, {rest % local[dim]}).value;
-      rest /= local[dim];
+  if constexpr (Mesh::context_type::has_memory) {
+    const Distribution d = x.distribution();
+    const Shape local = d.local();
+    std::vector<T> values;
+    values.reserve(static_cast<std::size_t>(local.count()));
+    for (std::int64_t i = 0; i < local.count(); ++i) {
+      std::array<std::int64_t, N> index{};
+      std::int64_t rest = i;
+      for (int dim = n - 1; dim >= 0; --dim) {
+        index[static_cast<std::size_t>(dim)] = d.to_global(dim, {rest % local[dim]}).value;
+        rest /= local[dim];
+      }
+      values.push_back(static_cast<T>(f(index)));
     }
-    values.push_back(static_cast<T>(f(index)));
+    detail::copy_from_host(mesh, values.data(), x.data(), local.count());
   }
-  detail::copy_from_host(mesh, values.data(), x.data(), local.count());
   return x;
 }
 

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <tpx/nn/layer_norm.hpp>
+#include <tpx/nn/linear.hpp>
+#include <tpx/ops/attention.hpp>
+#include <tpx/ops/pointwise.hpp>
+
+namespace tpx {
+
+/// Two linear layers with a GELU between them, split over the hidden features.
+///
+///   y = gelu(x W1 + b1) W2 + b2
+///
+///   x  [b,s,h]     W1  [h,f@Axis]     gelu(...)  [b,s,f@Axis]     W2  [f@Axis,h]     y  [b,s,h]
+///
+/// @comm   forward: one all_reduce of (b, s, h) over Axis.  backward: one of the same
+template <class T, class Mesh, class Axis>
+class Mlp {
+ public:
+  Mlp(const Mesh& mesh, const std::string& name, std::int64_t features, std::int64_t hidden, std::uint64_t seed,
+      double deviation, double output_deviation)
+      : in_(mesh, name + ".in", features, {hidden}, seed, deviation),
+        out_(mesh, name + ".out", {hidden}, features, seed, output_deviation) {}
+
+  template <class X>
+  auto operator()(const X& x) const {
+    return out_(gelu_tanh(in_(x)));  // I -> R -> S(hidden) -> P -> I
+  }
+
+  template <class F>
+  void visit(F&& f) {
+    in_.visit(f);
+    out_.visit(f);
+  }
+
+ private:
+  ColumnParallelLinear<T, Mesh, Axis> in_;
+  RowParallelLinear<T, Mesh, Axis> out_;
+};
+
+/// Causal multi-head self-attention, split over the heads.
+///
+///   x  [b,s,h]     q, k, v  [b,s,heads@Axis,d]     y  [b,s,h]
+///
+/// @pre    the number of heads is a multiple of the axis size
+/// @comm   forward: one all_reduce of (b, s, h) over Axis.  backward: one of the same
+/// @see    arXiv:1909.08053, section 3
+template <class T, class Mesh, class Axis>
+class SelfAttention {
+ public:
+  SelfAttention(const Mesh& mesh, const std::string& name, std::int64_t features, std::int64_t heads,
+                std::uint64_t seed, double deviation, double output_deviation)
+      : query_(mesh, name + ".query", features, {heads, features / heads}, seed, deviation),
+        key_(mesh, name + ".key", features, {heads, features / heads}, seed, deviation),
+        value_(mesh, name + ".value", features, {heads, features / heads}, seed, deviation),
+        out_(mesh, name + ".out", {heads, features / heads}, features, seed, output_deviation) {}
+
+  template <class X>
+  auto operator()(const X& x) const {
+    const auto r = redistribute<Replicate<Axis>>(x);  // once for three uses: one all-reduce in backward
+    return out_(attention(query_(r), key_(r), value_(r), Mask::causal));
+  }
+
+  template <class F>
+  void visit(F&& f) {
+    query_.visit(f);
+    key_.visit(f);
+    value_.visit(f);
+    out_.visit(f);
+  }
+
+ private:
+  using Projection = ColumnParallelLinear<T, Mesh, Axis, 2, Replicate<Axis>>;
+  Projection query_, key_, value_;
+  RowParallelLinear<T, Mesh, Axis, 2> out_;
+};
+
+/// One transformer block, norms first.
+///
+///   x = x + attention(norm(x)),   y = x + mlp(norm(x))          x, y  [b,s,h]
+///
+/// @comm   forward: two all_reduces of (b, s, h) over Axis.  backward: two of the same
+template <class T, class Mesh, class Axis>
+class TransformerBlock {
+ public:
+  TransformerBlock(const Mesh& mesh, const std::string& name, std::int64_t features, std::int64_t heads,
+                   std::int64_t hidden, std::uint64_t seed, double deviation, double output_deviation)
+      : norm1_(mesh, name + ".norm1", features),
+        attention_(mesh, name + ".attention", features, heads, seed, deviation, output_deviation),
+        norm2_(mesh, name + ".norm2", features),
+        mlp_(mesh, name + ".mlp", features, hidden, seed, deviation, output_deviation) {}
+
+  template <class X>
+  auto operator()(const X& x) const {
+    const auto a = add(x, attention_(norm1_(x)));
+    return add(a, mlp_(norm2_(a)));
+  }
+
+  template <class F>
+  void visit(F&& f) {
+    norm1_.visit(f);
+    attention_.visit(f);
+    norm2_.visit(f);
+    mlp_.visit(f);
+  }
+
+ private:
+  LayerNorm<T, Mesh, Invariant<Axis>> norm1_;
+  SelfAttention<T, Mesh, Axis> attention_;
+  LayerNorm<T, Mesh, Invariant<Axis>> norm2_;
+  Mlp<T, Mesh, Axis> mlp_;
+};
+
+}  // namespace tpx

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include <tpx/kernel/copy.hpp>
+#include <tpx/kernel/optimizer.hpp>
+#include <tpx/train/clip.hpp>
+#include <tpx/train/gradients.hpp>
+
+namespace tpx {
+
+/// What AdamW keeps the same over all steps.
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.01;  ///< of the parameters that decay: weights, not biases and gains
+};
+
+/// AdamW on each rank's shards: the state of a parameter is laid out as the parameter is.
+///
+///   g = factor * gradient                    m = beta1 m + (1 - beta1) g       v = beta2 v + (1 - beta2) g^2
+///   value = (1 - rate decay) value - rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+///
+/// @comm   none: gradients come reduced
+/// @see    arXiv:1711.05101
+template <class Model>
+class AdamW {
+ public:
+  using T = typename Model::element_type;
+  using Mesh = typename Model::mesh_type;
+
+  /// The options; the state is made at the first step.
+  explicit AdamW(const Model&, AdamWOptions options = {}) : options_(options) {}
+
+  /// Updates every parameter, in place.
+  template <class Norm>
+  void step(const ReducedGradients<Model>& gradients, double learning_rate, const Norm& clipped) {
+    update(gradients, learning_rate, clipped.factor());
+  }
+  void step(const ReducedGradients<Model>& gradients, double learning_rate) {
+    update(gradients, learning_rate, nullptr);
+  }
+
+  /// Number of steps so far.
+  std::int64_t steps() const { return steps_; }
+
+ private:
+  struct Moments {
+    Buffer first;
+    Buffer second;
+  };
+
+  void update(const ReducedGradients<Model>& gradients, double learning_rate, const T* factor) {
+    const detail::Region region("tpx::adamw");
+    const Mesh& mesh = gradients.mesh();
+    const auto& slots = gradients.slots();
+    if (moments_.empty())
+      for (const detail::ParameterSlot& slot : slots) moments_.push_back({zeros(mesh, slot.count), zeros(mesh, slot.count)});
+    ++steps_;
+    kernel::AdamW p;
+    p.learning_rate = learning_rate;
+    p.beta1 = options_.beta1;
+    p.beta2 = options_.beta2;
+    p.epsilon = options_.epsilon;
+    p.correction1 = 1 - std::pow(options_.beta1, static_cast<double>(steps_));
+    p.correction2 = 1 - std::pow(options_.beta2, static_cast<double>(steps_));
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      const detail::ParameterSlot& slot = slots[i];
+      p.weight_decay = slot.state->decays ? options_.weight_decay : 0;
+      mesh.context().launch({14 * slot.count, 7 * slot.count * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+        kernel::adamw(exec, slot.count, slot.value.template as<T>(),
+                      static_cast<const T*>(slot.state->gradient.template as<T>()),
+                      moments_[i].first.template as<T>(), moments_[i].second.template as<T>(), p, factor);
+      });
+    }
+  }
+
+  static Buffer zeros(const Mesh& mesh, std::int64_t count) {
+    Buffer memory = detail::allocate<T>(mesh, count);
+    mesh.context().launch({0, count * std::int64_t{sizeof(T)}},
+                          [&](const auto& exec) { kernel::fill(exec, memory.template as<T>(), count, T(0)); });
+    return memory;
+  }
+
+  AdamWOptions options_;
+  std::vector<Moments> moments_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace tpx

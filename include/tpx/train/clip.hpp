@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include <tpx/kernel/copy.hpp>
+#include <tpx/kernel/optimizer.hpp>
+#include <tpx/kernel/reduce.hpp>
+#include <tpx/tensor/host_copy.hpp>
+#include <tpx/train/gradients.hpp>
+
+namespace tpx {
+
+namespace detail {
+
+template <bool fits, class... Facts>
+constexpr void a_norm_names_its_axes() {
+  static_assert(fits, "tpx::clip_grad_norm: a gradient that is sharded on an axis has its squares on all of the axis's "
+                      "ranks: name the axis in over<...> (see parameter, over)");
+}
+
+}  // namespace detail
+
+/// A gradient norm and the factor that keeps it within a limit, both in the execution space's memory.
+template <class T, class Mesh>
+class ClippedNorm {
+ public:
+  ClippedNorm(const Mesh& mesh, Buffer sum_squares, Buffer factor)
+      : mesh_(mesh), sum_squares_(std::move(sum_squares)), factor_(std::move(factor)) {}
+
+  /// The norm before clipping. Waits for the kernels.  @comm none
+  double norm() const {
+    double squares = 0;
+    detail::copy_to_host(mesh_, static_cast<const double*>(sum_squares_.template as<double>()), &squares, 1);
+    return std::sqrt(squares);
+  }
+  /// What gradients are to be multiplied by: one element.
+  const T* factor() const { return factor_.template as<T>(); }
+
+ private:
+  Mesh mesh_;
+  Buffer sum_squares_;
+  Buffer factor_;
+};
+
+/// The norm of all gradients of a model as one vector, and the factor that scales it to at most `largest`.
+///
+///   norm^2 = sum over parameters and elements of g^2,   factor = min(1, largest / (norm + 1e-6))
+///
+/// The squares of a gradient that is Shard on an axis are Partial there; one that is the same on all ranks
+/// counts once. All parameters add up to one number.
+///
+/// @pre    every axis on which a parameter is sharded is named
+/// @comm   one all_reduce of 1 f64 over all axes in `over` together
+/// @see    arXiv:1211.5063
+template <class Over, class Model>
+auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, double largest) {
+  using T = typename Model::element_type;
+  using Mesh = typename Model::mesh_type;
+  constexpr unsigned over = detail::mask_of<Over, typename Mesh::axes>;
+  model.visit([]<class P>(P&) {
+    detail::a_norm_names_its_axes<(detail::axes_in(P::spec, Kind::shard) & ~over) == 0,
+                                  detail::parameter<typename P::layout_type>, Over>();
+  });
+  const detail::Region region("tpx::clip_norm");
+  const Mesh& mesh = gradients.mesh();
+  Buffer squares = detail::allocate<double>(mesh, 1);
+  Buffer factor = detail::allocate<T>(mesh, 1);
+  double* const sum = squares.as<double>();
+  mesh.context().launch({}, [&](const auto& exec) { kernel::fill(exec, sum, 1, 0.0); });
+  for (const detail::ParameterSlot& slot : gradients.slots()) {
+    // Of ranks with the same gradient the first one counts it.
+    bool counts = true;
+    for (int a = 0; a < mesh.grid().axes; ++a)
+      if ((slot.same_on & over) >> a & 1u) counts = counts && mesh.grid().coordinate[a] == 0;
+    if (!counts) continue;
+    const T* g = slot.state->gradient.template as<T>();
+    mesh.context().launch({2 * slot.count, slot.count * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+      kernel::sum_squares_accumulate(exec, g, slot.count, sum);
+    });
+  }
+  if constexpr (over != 0) detail::all_reduce(mesh, over, static_cast<const double*>(sum), sum, 1);
+  mesh.context().launch({}, [&](const auto& exec) {
+    kernel::clip_factor(exec, static_cast<const double*>(sum), largest, factor.as<T>());
+  });
+  return ClippedNorm<T, Mesh>(mesh, std::move(squares), std::move(factor));
+}
+
+}  // namespace tpx

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <tpx/autodiff/parameter.hpp>
+#include <tpx/kernel/copy.hpp>
+#include <tpx/layout/refusal.hpp>
+#include <tpx/tensor/collective.hpp>
+
+namespace tpx {
+
+namespace detail {
+
+template <bool fits, class... Facts>
+constexpr void a_gradient_is_reduced() {
+  static_assert(fits, "tpx: the gradient of a parameter that is Replicate on an axis is Partial there: name the axis, "
+                      "gradients.reduce<over<axes...>>(), before it is used (see parameter, over)");
+}
+template <class L>
+struct parameter;
+
+/// Axes on which a parameter's layout is of a kind.
+constexpr unsigned axes_in(Spec spec, Kind kind) {
+  unsigned mask = 0;
+  for (int a = 0; a < max_axes; ++a)
+    if (spec[a].kind == kind) mask |= 1u << a;
+  return mask;
+}
+
+/// One parameter as the optimizer sees it: no layouts, local memory.
+struct ParameterSlot {
+  Parameterhood* state = nullptr;
+  Buffer value;
+  std::int64_t count = 0;
+  unsigned reduced_over = 0;  ///< axes on which the gradient arrives Partial
+  unsigned same_on = 0;       ///< axes on which, once reduced, all ranks hold the same gradient
+};
+
+}  // namespace detail
+
+/// Gradients that are no longer Partial on any axis: what a norm and an optimizer take.
+/// Made by Gradients::reduce alone.
+template <class Model>
+class ReducedGradients {
+ public:
+  using model_type = Model;
+  const std::vector<detail::ParameterSlot>& slots() const { return *slots_; }
+  const typename Model::mesh_type& mesh() const { return *mesh_; }
+
+ private:
+  template <class>
+  friend class Gradients;
+  ReducedGradients(const std::vector<detail::ParameterSlot>& slots, const typename Model::mesh_type& mesh)
+      : slots_(&slots), mesh_(&mesh) {}
+  const std::vector<detail::ParameterSlot>* slots_;
+  const typename Model::mesh_type* mesh_;
+};
+
+/// The gradients of all parameters of a model, in one piece of memory for each set of axes that they are
+/// Partial on, so that one collective reduces each set.
+///
+///   Gradients gradients(model);
+///   loop:  gradients.reset();  forward and backward, once for each micro-batch;
+///          auto reduced = gradients.reduce<over<dp>>();  ... optimizer.step(reduced, ...)
+///
+/// @tparam Model  has element_type, mesh_type, mesh() and visit(f), which calls f(parameter) for each
+template <class Model>
+class Gradients {
+ public:
+  using T = typename Model::element_type;
+  using Mesh = typename Model::mesh_type;
+
+  /// The model must outlive this.  @comm none
+  explicit Gradients(Model& model) : model_(&model), mesh_(model.mesh()) {
+    model.visit([&]<class P>(P& p) {
+      constexpr Spec spec = P::spec;
+      constexpr unsigned shards = detail::axes_in(spec, Kind::shard);
+      constexpr unsigned all = (1u << Mesh::axes::size) - 1;
+      slots_.push_back(
+          {p.track().state.get(), p.shard(), p.local_count(), detail::axes_in(spec, Kind::replicate), all & ~shards});
+    });
+    for (const detail::ParameterSlot& slot : slots_) add_group(slot.reduced_over);
+    for (Group& group : groups_) lay_out(group);
+    reset();
+  }
+
+  /// The next backward starts from zero.
+  void reset() {
+    for (detail::ParameterSlot& slot : slots_) slot.state->filled = false;
+  }
+
+  /// Sums over the ranks what is Partial: once a step, however many micro-batches went into it.
+  ///
+  /// @pre    every axis on which a parameter is Replicate is named
+  /// @comm   one all_reduce over each set of axes on which gradients are Partial together, of all their elements
+  template <class Over>
+  ReducedGradients<Model> reduce() {
+    constexpr unsigned over = detail::mask_of<Over, typename Mesh::axes>;
+    model_->visit([]<class P>(P&) {
+      detail::a_gradient_is_reduced<(detail::axes_in(P::spec, Kind::replicate) & ~over) == 0,
+                                    detail::parameter<typename P::layout_type>, Over>();
+    });
+    const detail::Region region("tpx::reduce_grad");
+    for (detail::ParameterSlot& slot : slots_) {
+      if (slot.state->filled) continue;  // no backward reached it
+      T* data = slot.state->gradient.template as<T>();
+      mesh_.context().launch({0, slot.count * std::int64_t{sizeof(T)}},
+                             [&](const auto& exec) { kernel::fill(exec, data, slot.count, T(0)); });
+      slot.state->filled = true;
+    }
+    for (const Group& group : groups_) {
+      if (group.axes == 0 || mesh_.grid().ranks(group.axes) == 1) continue;
+      T* data = group.memory->template as<T>();
+      detail::all_reduce(mesh_, group.axes, static_cast<const T*>(data), data, group.count);
+    }
+    return ReducedGradients<Model>(slots_, mesh_);
+  }
+
+ private:
+  struct Group {
+    unsigned axes;
+    std::int64_t count;
+    std::shared_ptr<Buffer> memory;
+  };
+
+  void add_group(unsigned axes) {
+    for (const Group& group : groups_)
+      if (group.axes == axes) return;
+    groups_.push_back({axes, 0, nullptr});
+  }
+
+  /// Each parameter's gradient lies in the group's memory. Nothing lies between them: what is reduced is
+  /// gradients and nothing else.
+  void lay_out(Group& group) {
+    for (const detail::ParameterSlot& slot : slots_)
+      if (slot.reduced_over == group.axes) group.count += slot.count;
+    group.memory = std::make_shared<Buffer>(detail::allocate<T>(mesh_, group.count));
+    std::int64_t offset = 0;
+    for (detail::ParameterSlot& slot : slots_) {
+      if (slot.reduced_over != group.axes) continue;
+      T* base = group.memory->template as<T>();
+      slot.state->gradient =
+          Buffer::borrow(Mesh::context_type::has_memory ? base + offset : base, slot.count * std::int64_t{sizeof(T)},
+                         std::shared_ptr<void>(group.memory));
+      offset += slot.count;
+    }
+  }
+
+  Model* model_;
+  Mesh mesh_;
+  std::vector<detail::ParameterSlot> slots_;
+  std::vector<Group> groups_;
+};
+
+template <class Model>
+Gradients(Model&) -> Gradients<Model>;
+
+}  // namespace tpx
