@@ -13,7 +13,7 @@ namespace tpx {
 
 /// What a parameter has beside its value. Its gradient adds up over all its uses and all micro-batches until
 /// it is reset.
-struct Parameterhood {
+struct ParameterState {
   std::string name;
   bool decays = true;       ///< whether weight decay applies to it
   Buffer gradient{};        ///< of the dual layout; memory of the first backward, kept
@@ -25,7 +25,7 @@ struct Parameterhood {
 
 /// Marks a tensor as a parameter: whatever tape its other operands are on records its use.
 struct Trainable {
-  std::shared_ptr<Parameterhood> state;
+  std::shared_ptr<ParameterState> state;
 };
 
 /// A tensor that is trained: ops take it like any other. Beside tensors on a tape its use is recorded and
@@ -37,7 +37,7 @@ using Parameter = DTensor<T, N, L, Mesh, Trainable>;
 template <class T, int N, class L, class Mesh>
 Parameter<T, N, L, Mesh> make_parameter(std::string name, const DTensor<T, N, L, Mesh>& value, bool decays = true) {
   static_assert(std::is_floating_point_v<T>, "tpx::make_parameter: a parameter has floating-point elements");
-  auto state = std::make_shared<Parameterhood>();
+  auto state = std::make_shared<ParameterState>();
   state->name = std::move(name);
   state->decays = decays;
   return {value.mesh(), value.shape(), value.shard(), {std::move(state)}};

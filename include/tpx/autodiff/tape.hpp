@@ -126,7 +126,7 @@ class Tape {
   }
 
   /// The node of a parameter, the same for all its uses in a step, so that their gradients add.
-  int node_of(Parameterhood& parameter, std::int64_t count) {
+  int node_of(ParameterState& parameter, std::int64_t count) {
     if (parameter.tape != this || parameter.serial != serial_) {
       parameter.tape = this;
       parameter.serial = serial_;
@@ -212,7 +212,7 @@ class Tape {
   struct Node {
     Buffer gradient;
     std::int64_t count;
-    Parameterhood* parameter;  // which keeps the gradient itself
+    ParameterState* parameter;  // which keeps the gradient itself
     bool filled;
     bool kept;
   };

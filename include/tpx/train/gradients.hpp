@@ -33,7 +33,7 @@ constexpr unsigned axes_in(Spec spec, Kind kind) {
 
 /// One parameter as the optimizer sees it: no layouts, local memory.
 struct ParameterSlot {
-  Parameterhood* state = nullptr;
+  ParameterState* state = nullptr;
   Buffer value;
   std::int64_t count = 0;
   unsigned reduced_over = 0;  ///< axes on which the gradient arrives Partial
