@@ -4,7 +4,6 @@
 #   cmake/build.sh [--hip] TARGET...
 #
 # Sets up what is missing and builds targets in build/release, or with HIP's compiler in build/hip.
-
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -24,7 +23,8 @@ if [ -n "$prefix" ]; then options+=(-DKokkos_ROOT="$prefix"); fi
 mkdir -p "$build"
 
 # The places are sought anew each time: what was found once may have moved.
-if ! cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -U 'Kokkos*_DIR' "${options[@]}" > "$build/configure.log" 2>&1; then
+if ! cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -U 'Kokkos*_DIR' -U 'Kokkos*_ROOT' "${options[@]}" \
+  > "$build/configure.log" 2>&1; then
   cat "$build/configure.log" >&2
   exit 1
 fi
