@@ -138,11 +138,12 @@ KOKKOS_FUNCTION T group_sum(const Group& group, std::int64_t n, const Term& term
   if constexpr (std::is_same_v<Group, HostGroup>) {
     constexpr int ways = 32;
     T part[ways] = {};
-    std::int64_t i = 0;
-    for (; i + ways <= n; i += ways) {
+    const std::int64_t whole = n / ways * ways;
+    for (std::int64_t i = 0; i < whole; i += ways) {
       for (int w = 0; w < ways; ++w) part[w] += term(i + w);
     }
-    for (int w = 0; i < n; ++i, ++w) part[w] += term(i);
+    const int rest = static_cast<int>(n - whole);
+    for (int w = 0; w < rest; ++w) part[w] += term(whole + w);
     for (int half = ways / 2; half > 0; half /= 2) {
       for (int w = 0; w < half; ++w) part[w] += part[w + half];
     }
