@@ -10,8 +10,9 @@ TEST_CASE_TEMPLATE("layer_norm, forward and backward", Types, TPX_KERNEL_TEST_TY
   using T = typename Types::value_type;
   const typename Types::space exec;
   constexpr double epsilon = 1e-5;
-  for (const auto& [rows, columns] :
+  for (const auto& shape :
        {std::pair<std::int64_t, std::int64_t>{5, 7}, {3, 200}, {150, 65}, {2, 1}, {0, 8}, {4, 0}}) {
+    const std::int64_t rows = shape.first, columns = shape.second;
     CAPTURE(rows);
     CAPTURE(columns);
     auto x = noise(rows * columns, 1);

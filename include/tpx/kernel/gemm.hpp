@@ -86,17 +86,20 @@ template <class T, class Exec>
 using GemmView = Kokkos::View<T**, Kokkos::LayoutRight, Kokkos::Device<Exec, typename Exec::memory_space>,
                               Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 
-/// Whether Kokkos Kernels hands the product to a vendor's BLAS. (The trait gained the execution space as
-/// its first parameter in Kokkos Kernels 4.)
+/// The trait gained the execution space as its first parameter in Kokkos Kernels 4.
+template <template <class, class, class> class Trait, class Exec, class Input, class Output>
+constexpr bool gemm_trait() {
+  return Trait<Input, Input, Output>::value;
+}
+template <template <class, class, class, class> class Trait, class Exec, class Input, class Output>
+constexpr bool gemm_trait() {
+  return Trait<Exec, Input, Input, Output>::value;
+}
+
+/// Whether Kokkos Kernels hands the product to a vendor's BLAS.
 template <class T, class Exec>
 constexpr bool gemm_reaches_blas() {
-  using Input = GemmView<const T, Exec>;
-  using Output = GemmView<T, Exec>;
-#if defined(KOKKOSKERNELS_VERSION) && KOKKOSKERNELS_VERSION >= 40000
-  return KokkosBlas::Impl::gemm_tpl_spec_avail<Exec, Input, Input, Output>::value;
-#else
-  return KokkosBlas::Impl::gemm_tpl_spec_avail<Input, Input, Output>::value;
-#endif
+  return gemm_trait<KokkosBlas::Impl::gemm_tpl_spec_avail, Exec, GemmView<const T, Exec>, GemmView<T, Exec>>();
 }
 
 /// A view of (rows, columns) whose rows lie `stride` elements apart: a block of a wider matrix.
