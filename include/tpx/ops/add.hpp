@@ -32,7 +32,7 @@ namespace detail {
 template <class T, class Mesh>
 void add_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Region region("tpx::add_bwd");
-  const auto [rows, columns] = std::pair(r.extent[0], r.extent[1]);
+  const std::int64_t rows = r.extent[0], columns = r.extent[1];
   tape.template give<T>(r.in[0], tape.gradient_buffer(r.out));
   if (r.scalar[0] != 0) {  // of one shape
     tape.template give<T>(r.in[1], tape.gradient_buffer(r.out));

@@ -36,7 +36,7 @@ T* added_to(Tape<Mesh>& tape, int node, std::int64_t count, Buffer& scratch) {
 template <class T, class Mesh>
 void layer_norm_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Region region("tpx::norm_bwd");
-  const auto [rows, columns] = std::pair(r.extent[0], r.extent[1]);
+  const std::int64_t rows = r.extent[0], columns = r.extent[1];
   const T* x = r.saved[0].template as<T>();
   const T* gamma = r.saved[1].template as<T>();
   const T* mean = r.saved[2].template as<T>();

@@ -129,17 +129,17 @@ Y record(Y y, Backward backward, Fill&& fill, const Xs&... xs) {
   if constexpr (recorded<Xs...>) {
     using Mesh = mesh_of<Xs...>;
     Tape<Mesh>& tape = tape_of(xs...);
-    if (!tape.records()) return Y(y.mesh(), y.shape(), y.shard(), {&tape, -1});
+    if (!tape.records()) return std::move(y).with_track({&tape, -1});
     const int in[] = {node_on(tape, xs)...};
     bool wanted = false;
     for (const int node : in) wanted = wanted || node >= 0;
-    if (!wanted) return Y(y.mesh(), y.shape(), y.shard(), {&tape, -1});
+    if (!wanted) return std::move(y).with_track({&tape, -1});
     const int out = tape.add_node(y.local_count());
     Record<Mesh>& r = tape.record(backward);
     for (std::size_t i = 0; i < sizeof...(Xs); ++i) r.in[i] = in[i];
     r.out = out;
     fill(r);
-    return Y(y.mesh(), y.shape(), y.shard(), {&tape, out});
+    return std::move(y).with_track({&tape, out});
   } else {
     (void)backward;
     (void)fill;
