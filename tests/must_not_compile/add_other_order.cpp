@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: operands split a dim by the same axes in the same order
 // expect: tpx: operands split a dim by the same axes in the same order
+// expect: fix<1, tpx::Shard<0, tpx::axes::tp>
 #include <tpx/layout/refusal.hpp>
 
 using namespace tpx::axes;

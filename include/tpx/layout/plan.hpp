@@ -137,7 +137,7 @@ class PlanSearch {
       int best = -1;
       for (int i = 0; i < count_; ++i)
         if (!node_[i].done && (best < 0 || node_[i].cost < node_[best].cost)) best = i;
-      if (best < 0) throw "tpx::plan: no path between the layouts";
+      if (best < 0) throw Error("tpx::plan: no path between the layouts");
       if (node_[best].bits == to_.bits) return path(best);
       node_[best].done = true;
       expand(best);
@@ -262,7 +262,7 @@ class PlanSearch {
     int i = 0;
     while (i < count_ && node_[i].bits != next.bits) ++i;
     if (i == count_) {
-      if (count_ == max_nodes) throw "tpx::plan: more states than expected";
+      if (count_ == max_nodes) throw Error("tpx::plan: more states than expected");
       ++count_;
     } else if (node_[i].done || node_[i].cost <= cost) {
       return;

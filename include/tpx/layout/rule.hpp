@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <initializer_list>
 #include <string_view>
 
+#include <tpx/core/error.hpp>
 #include <tpx/layout/spec.hpp>
 
 namespace tpx {
@@ -52,8 +54,10 @@ struct Words {
     std::size_t n = 0;
     if (rest.front() == ',') {
       n = 1;
+    } else if (rest.substr(0, 2) == "->") {
+      n = 2;
     } else {
-      while (n < rest.size() && rest[n] != ' ' && rest[n] != ',') ++n;
+      while (n < rest.size() && rest[n] != ' ' && rest[n] != ',' && rest.substr(n, 2) != "->") ++n;
     }
     const std::string_view word = rest.substr(0, n);
     rest.remove_prefix(n);
@@ -80,12 +84,14 @@ struct FactorNames {
 ///
 /// `...` stands for the dims that are left when the named ones of its operand have been counted; it means
 /// the same dims wherever it stands. `whole` names the factors that the op needs unsplit.
-/// @pre ndim[i] is the number of dims of operand i, at least the number of its named factors
+/// @pre ndim[i] is the number of dims of operand i, as many as the text gives it; whole is made of factors of
+///      the text. Otherwise tpx::Error, which in a constant expression is an error of the compiler's.
 constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initializer_list<int> ndim,
                          std::string_view whole = {}) {
   OpRule rule;
   rule.linearity = linearity;
   rule.operands = static_cast<int>(ndim.size());
+  if (rule.operands > OpRule::max_operands) throw Error("tpx::op_rule: an op has at most four operands");
   detail::FactorNames names;
   constexpr int ellipsis = 48;  // the factors behind `...` are 48, 49, ...
   int ellipsis_ndim = 0;
@@ -111,8 +117,10 @@ constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initia
         if (pass == 1) (in_result ? rule.result[d++] : rule.factor[operand][d++]) = static_cast<signed char>(f);
       } else {
         if (!in_result) {
+          if (operand == rule.operands) throw Error("tpx::op_rule: the text has more operands than ndim has numbers");
           const int have = *(ndim.begin() + operand);
           if (pass == 0 && open) ellipsis_ndim = have - named;
+          if (pass == 1 && d != have) throw Error("tpx::op_rule: an operand has another number of dims than the text");
           if (pass == 1) rule.ndim[operand] = d;
           ++operand;
         } else if (pass == 1) {
@@ -125,10 +133,16 @@ constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initia
         if (word.empty()) break;
       }
     }
+    if (!in_result || operand != rule.operands)
+      throw Error("tpx::op_rule: the text is operands, as many as ndim has numbers, then '->' and the result");
   }
   detail::Words words{whole};
-  for (std::string_view word = words.next(); !word.empty(); word = words.next())
-    rule.whole |= 1ull << names.of(word);
+  const int known = names.count;
+  for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
+    const int f = names.of(word);
+    if (f >= known) throw Error("tpx::op_rule: a factor that is needed whole is one of the operands'");
+    rule.whole |= 1ull << f;
+  }
   return rule;
 }
 
@@ -214,6 +228,8 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
   if (first_shard >= 0) {
     const AxisState shard = x[first_shard].spec[axis];
     const int f = rule.factor[first_shard][shard.dim];
+    const bool whole = (rule.whole >> f & 1ull) != 0;
+    if (whole && !communicates) return refuse(Why::whole_factor_sharded, first_shard, {Kind::replicate, 0, 0});
     for (int i = 0; i < rule.operands; ++i) {
       const AxisState s = x[i].spec[axis];
       const int dim = rule.dim_of(i, f);
@@ -223,15 +239,13 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
           return refuse(Why::sharded_differently, i,
                         dim >= 0 ? AxisState{Kind::shard, dim, 0} : AxisState{Kind::replicate, 0, 0});
         }
-        if (s.order != shard.order) return refuse(Why::order_differs, i, {Kind::shard, s.dim, shard.order});
       } else if (dim >= 0) {
         return refuse(Why::factor_not_sharded, i, {Kind::shard, dim, 0});
       } else if (s.kind == Kind::invariant && !free(i, s.kind)) {
         return refuse(Why::invariant_mixed, i, {Kind::replicate, 0, 0});
       }
     }
-    if (rule.whole >> f & 1ull) {
-      if (!communicates) return refuse(Why::whole_factor_sharded, first_shard, {Kind::replicate, 0, 0});
+    if (whole) {
       // The function reduces over this axis itself: every rank has the same result, or its part of the dim.
       const int kept = rule.result_dim_of(f);
       if (kept >= 0) v.result = v.result.with(axis, {Kind::shard, kept, shard.order});
@@ -261,6 +275,22 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
   return v;
 }
 
+/// Whether the operands that the axis splits have it at the same place of the factor.
+/// @pre they split their factors by the same axes
+///
+/// Refused is an axis that is to come later: a new Shard splits its dim last, so that proposal helps.
+constexpr Verdict compare_orders(const OpRule& rule, const Operand* x, int axis, Verdict v) {
+  int first = -1;
+  for (int i = 0; i < rule.operands; ++i) {
+    const AxisState s = x[i].spec[axis];
+    if (s.kind != Kind::shard) continue;
+    if (first < 0) first = i;
+    const int order = x[first].spec[axis].order;
+    if (s.order < order) return {Why::order_differs, axis, i, {Kind::shard, s.dim, order}, v.result};
+  }
+  return v;
+}
+
 }  // namespace detail
 
 /// The one rule for every op: each mesh axis is judged by itself.
@@ -275,6 +305,7 @@ constexpr Verdict apply(const OpRule& rule, const Operand* operands, int axes, u
   Verdict v;
   for (int a = 0; a < axes && v.why == Why::fits; ++a)
     v = detail::apply_on_axis(rule, operands, a, (over >> a & 1u) != 0, v);
+  for (int a = 0; a < axes && v.why == Why::fits; ++a) v = detail::compare_orders(rule, operands, a, v);
   return v;
 }
 
