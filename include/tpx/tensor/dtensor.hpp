@@ -80,6 +80,12 @@ class DTensor {
   DTensor(Mesh mesh, const Shape& global, Buffer shard, Track track = {})
       : mesh_(std::move(mesh)), global_(global), shard_(std::move(shard)), track_(std::move(track)) {}
 
+  /// The same tensor, recorded otherwise.
+  DTensor with_track(Track track) && {
+    track_ = std::move(track);
+    return std::move(*this);
+  }
+
   const Mesh& mesh() const { return mesh_; }
   /// Global extents.
   const Shape& shape() const { return global_; }

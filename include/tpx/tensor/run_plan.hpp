@@ -14,10 +14,17 @@
 /// one text serves all of them.
 namespace tpx::detail {
 
+/// Whether a step does anything on this mesh.
+template <class Mesh>
+bool step_moves(const Mesh& mesh, const Step& step) {
+  return step.move != Move::relabel && mesh.grid().ranks(step.axes) > 1;
+}
+
 /// One step of a plan on this rank's shard.
 template <class T, class Mesh>
 class StepRunner {
  public:
+  /// @pre step_moves(mesh, step)
   StepRunner(const Mesh& mesh, const Step& step, const Shape& global)
       : mesh_(mesh),
         step_(step),
@@ -28,7 +35,6 @@ class StepRunner {
         place_(mesh.grid().coordinate[axis_]) {}
 
   Buffer run(Buffer in) {
-    if (step_.move == Move::relabel || ranks_ == 1) return in;
     switch (step_.move) {
       case Move::zero_elsewhere: return zero_elsewhere(std::move(in));
       case Move::slice: return slice(in);
@@ -187,7 +193,7 @@ class StepRunner {
 template <class T, class Mesh>
 Buffer run_plan(const Mesh& mesh, const Plan& plan, const Shape& global, Buffer shard) {
   for (int i = 0; i < plan.count; ++i)
-    shard = StepRunner<T, Mesh>(mesh, plan.step[i], global).run(std::move(shard));
+    if (step_moves(mesh, plan.step[i])) shard = StepRunner<T, Mesh>(mesh, plan.step[i], global).run(std::move(shard));
   return shard;
 }
 
