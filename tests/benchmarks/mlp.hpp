@@ -33,7 +33,7 @@ class Mlp {
 
   /// One forward, and one backward of the sum of y's elements; gives y and dx.
   auto step() {
-    for (Parameterhood* p :
+    for (ParameterState* p :
          {w1.track().state.get(), b1.track().state.get(), w2.track().state.get(), b2.track().state.get()})
       p->filled = false;
     tape_.clear();

@@ -55,13 +55,18 @@ struct Comparison {
 /// @pre  both were called before, so that what is done once is done
 template <class First, class Second>
 Comparison compare(MPI_Comm world, const Effort& effort, First&& first, Second&& second) {
-  // All ranks see the same times, and so do the same number of calls.
+  // All ranks see the same times, and so do the same number of calls. The shortest of a few times counts: one
+  // that was interrupted would make the samples too short.
+  const auto shortest = [&](int n) {
+    double least = seconds(world, n, second);
+    for (int i = 0; i < 4; ++i) least = std::min(least, seconds(world, n, second));
+    return least;
+  };
   int calls = 1;
-  double once = seconds(world, calls, second);
-  while (once * calls < effort.shortest_sample && calls < effort.largest_calls) {
+  for (double once = shortest(1); once * calls < effort.shortest_sample && calls < effort.largest_calls;
+       once = shortest(calls)) {
     calls = static_cast<int>(std::min(std::ceil(1.2 * effort.shortest_sample / once), 8.0 * calls));
     calls = std::min(calls, effort.largest_calls);
-    once = seconds(world, calls, second);
   }
   seconds(world, calls, first);
   std::vector<double> ratios, firsts, seconds_;
