@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <initializer_list>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -59,8 +59,11 @@ class AxisCommunicators {
       comm.emplace(world.subgroup(members(mask)));
       if constexpr (requires { comm->set_label(std::string()); }) {
         std::string label;
-        for (int a = 0; a < grid.axes; ++a)
-          if (mask >> a & 1u) label += (label.empty() ? "" : ",") + std::string(names[static_cast<std::size_t>(a)]);
+        for (int a = 0; a < grid.axes; ++a) {
+          if (!(mask >> a & 1u)) continue;
+          if (!label.empty()) label += ',';
+          label += names[static_cast<std::size_t>(a)];
+        }
         comm->set_label(label);
       }
     }
@@ -175,9 +178,12 @@ class DeviceMesh {
   /// "dp=0,tp=1"
   std::string coordinate_text() const {
     std::string text;
-    for (int a = 0; a < grid_.axes; ++a)
-      text += (a > 0 ? "," : "") + std::string(names()[static_cast<std::size_t>(a)]) + "=" +
-              std::to_string(grid_.coordinate[a]);
+    for (int a = 0; a < grid_.axes; ++a) {
+      if (a > 0) text += ',';
+      text += names()[static_cast<std::size_t>(a)];
+      text += '=';
+      text += std::to_string(grid_.coordinate[a]);
+    }
     return text;
   }
 
@@ -235,8 +241,12 @@ class DeviceMesh {
     constexpr int known[] = {detail::sized_axis<Axes>::size...};
     const auto text = [&](const std::vector<int>& of) {
       std::string s;
-      for (std::size_t a = 0; a < of.size(); ++a)
-        s += (a > 0 ? " x " : "") + std::string(a < names().size() ? names()[a] : "?") + "=" + std::to_string(of[a]);
+      for (std::size_t a = 0; a < of.size(); ++a) {
+        if (a > 0) s += " x ";
+        s += names()[a];
+        s += '=';
+        s += std::to_string(of[a]);
+      }
       return s;
     };
     if (sizes.empty()) sizes.assign(n, 0);
@@ -256,6 +266,9 @@ class DeviceMesh {
         left = a;
         ++open;
       } else {
+        if (product > std::numeric_limits<long long>::max() / size)
+          fail("tpx::make_mesh: the axis sizes multiply to the number of ranks; " + text(sizes) +
+               " are more ranks than can be counted");
         product *= size;
       }
     }

@@ -139,8 +139,9 @@ auto from_function(const Mesh& mesh, Layout<Placements...>, const std::int64_t (
 /// `values` is not read.
 ///
 /// @param  root  the rank, in the order of the mesh, that has the values
-/// @comm   a broadcast of the whole tensor over all axes
-/// @throws tpx::Error, on every rank, where root's number of values is not the shape's
+/// @comm   over all axes, a broadcast of one i64, then one of the whole tensor
+/// @throws tpx::Error, on every rank, where root's number of values is not the shape's, or there is no such
+///         rank
 template <class T, std::size_t N, class Mesh, class... Placements>
 auto distribute(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], const std::vector<T>& values,
                 int root = 0) {
@@ -150,6 +151,7 @@ auto distribute(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&sh
   constexpr unsigned all = (1u << Mesh::axes::size) - 1;
   const Shape global = detail::shape_of<n>(shape);
   const std::int64_t count = global.count();
+  TPX_EXPECTS(0 <= root && root < mesh.size(), root, mesh.size());
   // The number is agreed on before anybody waits for values that do not come.
   Buffer given = detail::allocate<std::int64_t>(mesh, 1);
   std::int64_t number = static_cast<std::int64_t>(values.size());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -71,6 +72,7 @@ auto make_abstract_mesh(std::vector<int> sizes) {
   int ranks = 1;
   for (const int size : sizes) {
     TPX_EXPECTS(size >= 1, size, "an abstract mesh names all of its sizes");
+    TPX_EXPECTS(ranks <= std::numeric_limits<int>::max() / size, ranks, size, "ranks are counted by an int");
     ranks *= size;
   }
   return make_mesh<Axes...>(comm::Recording<comm::Abstract>(comm::Abstract(ranks)), std::move(sizes));
