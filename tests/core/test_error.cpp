@@ -31,7 +31,9 @@ int times(int a, int b) { return a * b; }
 void plain(int n) { TPX_EXPECTS(n > 0); }
 void with_values(int n, int p) { TPX_EXPECTS(n % p == 0, n, p); }
 void with_remark(int n) { TPX_EXPECTS(n > 0, "a mesh has at least one rank", n); }
-void with_calls(const std::vector<int>& v) { TPX_EXPECTS(v.empty(), times(v[0], 2), (v[0] == 1 ? "one" : "many"), v.size()); }
+void with_calls(const std::vector<int>& v) {
+  TPX_EXPECTS(v.empty(), times(v[0], 2), (v[0] == 1 ? "one" : "many"), v.size());
+}
 void with_comma(int n) { TPX_EXPECTS((std::is_same_v<int, long>), n); }
 
 /// Sets who is speaking, and who was when it ends.
@@ -56,9 +58,13 @@ TEST_CASE("error: an expectation names the function, the expression and the valu
 }
 
 TEST_CASE("error: a literal is a remark; commas inside brackets separate nothing") {
-  CHECK(thrown_by([] { with_remark(0); }) == "tpx::with_remark: expected n > 0; a mesh has at least one rank; n = 0");
-  CHECK(thrown_by([] { with_calls({3, 4}); }) ==
-        "tpx::with_calls: expected v.empty(); times(v[0], 2) = 6; (v[0] == 1 ? \"one\" : \"many\") = many; v.size() = 2");
+  CHECK(thrown_by([] { with_remark(0); }) ==
+        "tpx::with_remark: expected n > 0; a mesh has at least one rank; n = 0");
+  CHECK(thrown_by([] {
+          with_calls({3, 4});
+        }) ==
+        "tpx::with_calls: expected v.empty(); times(v[0], 2) = 6; (v[0] == 1 ? \"one\" : \"many\") = many; "
+        "v.size() = 2");
   CHECK(thrown_by([] { with_comma(7); }) == "tpx::with_comma: expected (std::is_same_v<int, long>); n = 7");
 }
 

@@ -15,9 +15,11 @@ using tpx::PhiloxBlock;
 // The vectors that the generator's authors publish for 4x32-10.
 static_assert(tpx::philox(PhiloxBlock{{0, 0, 0, 0}}, {{0, 0}}) ==
               PhiloxBlock{{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}});
-static_assert(tpx::philox(PhiloxBlock{{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}}, {{0xffffffff, 0xffffffff}}) ==
+static_assert(tpx::philox(PhiloxBlock{{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}},
+                          {{0xffffffff, 0xffffffff}}) ==
               PhiloxBlock{{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}});
-static_assert(tpx::philox(PhiloxBlock{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}}, {{0xa4093822, 0x299f31d0}}) ==
+static_assert(tpx::philox(PhiloxBlock{{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}},
+                          {{0xa4093822, 0x299f31d0}}) ==
               PhiloxBlock{{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}});
 
 // Index, stream and seed are the counter's low and high words, and the key.

@@ -81,7 +81,8 @@ inline unsigned axes_in(tpx::Spec spec, int axes, tpx::Kind kind) {
 /// size, another on each rank, that add up to the value.
 inline Locals scatter(const Tensor& whole, tpx::Spec spec, const tpx::Grid& grid, Random& random) {
   const unsigned partial = axes_in(spec, grid.axes, tpx::Kind::partial);
-  std::vector<std::optional<Tensor>> term(static_cast<std::size_t>(domain::ranks(grid)));  // by the first rank that has it
+  std::vector<std::optional<Tensor>> term(
+      static_cast<std::size_t>(domain::ranks(grid)));  // by the first rank that has it
   const auto owner_of_term = [&](int rank) {
     const tpx::Grid here = domain::seen_from(grid, rank);
     int first = 0;
@@ -114,8 +115,8 @@ inline Locals scatter(const Tensor& whole, tpx::Spec spec, const tpx::Grid& grid
 /// and the same on ranks that are to have the same.
 inline std::optional<Tensor> gather(const Locals& locals, const tpx::Shape& shape, tpx::Spec spec,
                                     const tpx::Grid& grid) {
-  const unsigned same = axes_in(spec, grid.axes, tpx::Kind::invariant) |
-                        axes_in(spec, grid.axes, tpx::Kind::replicate);
+  const unsigned same =
+      axes_in(spec, grid.axes, tpx::Kind::invariant) | axes_in(spec, grid.axes, tpx::Kind::replicate);
   const unsigned all = (1u << grid.axes) - 1;
   Tensor whole(shape);
   for (int rank = 0; rank < domain::ranks(grid); ++rank) {
@@ -176,7 +177,8 @@ inline std::optional<Locals> execute(const tpx::Step& step, const Locals& before
       sources += used;
     }
     for (const int n : found)
-      if (n != (reduces ? grid.ranks(step.axes) : 1) && !(n == 0 && step.move == tpx::Move::zero_pad)) return {};
+      if (n != (reduces ? grid.ranks(step.axes) : 1) && !(n == 0 && step.move == tpx::Move::zero_pad))
+        return {};
     if (step.move == tpx::Move::permute && sources != 1) return {};
     if (step.move == tpx::Move::zero_elsewhere && !same_place(here, domain::seen_from(grid, 0), step.axes))
       for (double& v : local.data) v = 0.0;

@@ -28,7 +28,8 @@ constexpr bool covers(const Shape& shape, Spec spec, const Grid& grid) {
     const int pieces = Distribution(shape, spec, grid).divisor(d);
     for (std::int64_t i = 0; i < shape[d]; ++i) {
       int holders = 0;
-      for (int r = 0; r < all; ++r) holders += Distribution(shape, spec, domain::seen_from(grid, r)).holds(d, {i});
+      for (int r = 0; r < all; ++r)
+        holders += Distribution(shape, spec, domain::seen_from(grid, r)).holds(d, {i});
       if (holders * pieces != all) return false;
     }
   }
@@ -70,8 +71,10 @@ constexpr bool nests(const Shape& shape, Spec spec, const Grid& grid) {
     const Spec alone = tpx::detail::placed(Spec{}, major, Kind::shard, d);
     for (int r = 0; r < domain::ranks(grid); ++r) {
       const Grid here = domain::seen_from(grid, r);
-      const Piece fine = Distribution(shape, spec, here).piece(d), coarse = Distribution(shape, alone, here).piece(d);
-      if (fine.offset < coarse.offset || fine.offset + fine.extent > coarse.offset + coarse.extent) return false;
+      const Piece fine = Distribution(shape, spec, here).piece(d),
+                  coarse = Distribution(shape, alone, here).piece(d);
+      if (fine.offset < coarse.offset || fine.offset + fine.extent > coarse.offset + coarse.extent)
+        return false;
     }
   }
   return true;
@@ -111,7 +114,8 @@ constexpr Spec nested = Spec{}.with(0, {Kind::shard, 0, 0}).with(1, {Kind::shard
 constexpr Spec swapped = Spec{}.with(0, {Kind::shard, 0, 1}).with(1, {Kind::shard, 0, 0});
 constexpr Grid last_of_a = domain::seen_from(domain::grid(2, 3), 4);  // (1, 1)
 static_assert(Distribution({12}, nested, last_of_a).piece(0) == Piece{8, 2});
-static_assert(Distribution({12}, swapped, last_of_a).piece(0) == Piece{6, 2});  // b first: 4..7, of which a = 1 holds 6, 7
+static_assert(Distribution({12}, swapped, last_of_a).piece(0) ==
+              Piece{6, 2});  // b first: 4..7, of which a = 1 holds 6, 7
 static_assert(Distribution({12}, Spec{}, last_of_a).piece(0) == Piece{0, 12});
 static_assert(Distribution({12, 5}, nested, last_of_a).local() == Shape{2, 5});
 static_assert(Distribution({12}, nested, last_of_a).owner(0, 1, {11}) == 2);
@@ -132,9 +136,9 @@ std::string refusal(const Shape& shape, Spec spec, const Grid& grid) {
 }  // namespace
 
 TEST_CASE("distribution: shards cover, and indices come back: all layouts, all meshes") {
-  const Grid grids[] = {domain::grid(1),    domain::grid(2),       domain::grid(3),      domain::grid(4),
-                        domain::grid(2, 2), domain::grid(2, 3),    domain::grid(1, 4),   domain::grid(2, 2, 2),
-                        domain::grid(3, 1, 2)};
+  const Grid grids[] = {domain::grid(1),    domain::grid(2),       domain::grid(3),
+                        domain::grid(4),    domain::grid(2, 2),    domain::grid(2, 3),
+                        domain::grid(1, 4), domain::grid(2, 2, 2), domain::grid(3, 1, 2)};
   for (const Grid& grid : grids) {
     CAPTURE(domain::ranks(grid));
     for (const Shape& shape : {Shape{48}, Shape{7}, Shape{24, 12}, Shape{0, 8}, Shape{4, 6, 12}, Shape{}})
@@ -163,12 +167,14 @@ TEST_CASE("distribution: what a layout cannot hold is said in one sentence, the 
   CHECK(refusal({0, 16}, rows, domain::grid(2, 2)).empty());
   CHECK(refusal({9, 16}, rows.with(1, {Kind::partial, 0, 0}), domain::grid(2, 2)) ==
         "tpx::Distribution: dim 0 of f32[9@dp,16]{P:tp} is split into 2 pieces, which 9 is not a multiple of");
-  CHECK(refusal({4, 10}, Spec{}.with(0, {Kind::shard, 1, 0}).with(1, {Kind::shard, 1, 1}), domain::grid(2, 2)) ==
-        "tpx::Distribution: dim 1 of f32[4,10@dp@tp] is split into 4 pieces, which 10 is not a multiple of");
+  CHECK(
+      refusal({4, 10}, Spec{}.with(0, {Kind::shard, 1, 0}).with(1, {Kind::shard, 1, 1}), domain::grid(2, 2)) ==
+      "tpx::Distribution: dim 1 of f32[4,10@dp@tp] is split into 4 pieces, which 10 is not a multiple of");
   CHECK(refusal({8, -1}, rows, domain::grid(2, 2)) ==
         "tpx::Distribution: extents are not negative: f32[8@dp,-1]");
   CHECK(refusal({8}, Spec{}.with(1, {Kind::shard, 1, 0}), domain::grid(2, 2)) ==
         "tpx::Distribution: axis tp splits dim 1 of a tensor that has 1 dims");
   for (int r = 0; r < 4; ++r)
-    CHECK(refusal({9}, rows, domain::seen_from(domain::grid(2, 2), r)) == refusal({9}, rows, domain::grid(2, 2)));
+    CHECK(refusal({9}, rows, domain::seen_from(domain::grid(2, 2), r)) ==
+          refusal({9}, rows, domain::grid(2, 2)));
 }

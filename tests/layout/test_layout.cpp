@@ -40,7 +40,8 @@ static_assert(same<layout_t<Shard<0, pp>, Replicate<cp>, Shard<1, dp>, Partial<t
 
 // Placements that split one dim are one, in the order they are written; another order is another type.
 static_assert(same<layout_t<Shard<0, dp>, Shard<0, tp>>, Layout<Shard<0, dp, tp>>>);
-static_assert(same<layout_t<Shard<0, dp>, Replicate<cp>, Shard<0, tp>>, Layout<Shard<0, dp, tp>, Replicate<cp>>>);
+static_assert(
+    same<layout_t<Shard<0, dp>, Replicate<cp>, Shard<0, tp>>, Layout<Shard<0, dp, tp>, Replicate<cp>>>);
 static_assert(!same<layout_t<Shard<0, dp, tp>>, layout_t<Shard<0, tp, dp>>>);
 static_assert(!same<layout_t<Shard<0, dp>>, layout_t<Shard<1, dp>>>);
 
@@ -59,13 +60,13 @@ static_assert(same<with_t<Rows>, Rows>);
 static_assert(same<with_t<Rows, Replicate<tp>>, Layout<Shard<0, dp>, Replicate<tp>>>);
 static_assert(same<with_t<Rows, Invariant<tp>>, Layout<Shard<0, dp>>>);
 static_assert(same<with_t<Rows, Invariant<tp>, Replicate<dp>>, Layout<Replicate<dp>>>);
-static_assert(same<with_t<Rows, Shard<0, tp>>, Layout<Shard<0, dp, tp>>>);                  // the last to split dim 0
+static_assert(same<with_t<Rows, Shard<0, tp>>, Layout<Shard<0, dp, tp>>>);  // the last to split dim 0
 static_assert(same<with_t<layout_t<Shard<0, tp>>, Shard<0, dp>>, Layout<Shard<0, tp, dp>>>);
 static_assert(same<with_t<layout_t<Shard<0, dp, tp>>, Replicate<dp>>, Layout<Shard<0, tp>, Replicate<dp>>>);
 static_assert(same<with_t<layout_t<Shard<0, dp, tp>>, Shard<0, dp>>, Layout<Shard<0, tp, dp>>>);
 static_assert(same<with_t<layout_t<Shard<0, dp, tp>>, Shard<0, tp, dp>>, Layout<Shard<0, tp, dp>>>);
 static_assert(same<with_t<layout_t<>, Partial<cp>>, Layout<Partial<cp>>>);  // an axis not named before
-static_assert(same<with_t<Rows, layout_t<>>, Layout<>>);                    // a whole layout replaces the old one
+static_assert(same<with_t<Rows, layout_t<>>, Layout<>>);  // a whole layout replaces the old one
 static_assert(same<with_t<Rows, Layout<Shard<1, tp>>>, Layout<Shard<1, tp>>>);
 
 // ---- gradients --------------------------------------------------------------------------------
@@ -81,9 +82,11 @@ static_assert(tpx::spec_v<Rows, Mesh>[0] == tpx::AxisState{tpx::Kind::shard, 0, 
 static_assert(tpx::spec_v<Rows, Mesh>[1] == tpx::AxisState{tpx::Kind::partial, 0, 0});
 static_assert(tpx::spec_v<Rows, tpx::AxisList<tp, cp, dp>>[2] == tpx::AxisState{tpx::Kind::shard, 0, 0});
 static_assert(tpx::spec_v<layout_t<Shard<1, tp, dp>>, Mesh>[0] == tpx::AxisState{tpx::Kind::shard, 1, 1});
-static_assert(tpx::spec_v<Rows, Mesh> == tpx::spec_v<Layout<Partial<tp>, Shard<0, dp>>, Mesh>);  // not canonical
+static_assert(tpx::spec_v<Rows, Mesh> ==
+              tpx::spec_v<Layout<Partial<tp>, Shard<0, dp>>, Mesh>);  // not canonical
 
-static_assert(tpx::detail::is_layout<Rows> && tpx::detail::is_layout<Layout<>> && !tpx::detail::is_layout<Shard<0, dp>>);
+static_assert(tpx::detail::is_layout<Rows> && tpx::detail::is_layout<Layout<>> &&
+              !tpx::detail::is_layout<Shard<0, dp>>);
 
 /// Every layout of a tensor with Ndim dims on the axes of List.
 template <class List, int Ndim>
@@ -111,7 +114,8 @@ constexpr bool round_trips() {
   using All = all_specs<List, Ndim>;
   return []<std::size_t... I>(std::index_sequence<I...>) {
     return (round_trip<List, Mirrored, All::value[I]>() && ...);
-  }(std::make_index_sequence<static_cast<std::size_t>(All::count)>{});
+  }
+  (std::make_index_sequence<static_cast<std::size_t>(All::count)>{});
 }
 static_assert(round_trips<tpx::AxisList<tp>, tpx::AxisList<tp>, 3>());
 static_assert(round_trips<tpx::AxisList<dp, tp>, tpx::AxisList<tp, dp>, 2>());

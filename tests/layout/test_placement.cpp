@@ -18,7 +18,8 @@ static_assert(!std::is_same_v<tpx::Shard<0, dp, tp>, tpx::Shard<0, tp, dp>>);  /
 
 static_assert(parts<tpx::Shard<3, dp, tp>>::kind == Kind::shard && parts<tpx::Shard<3, dp, tp>>::dim == 3);
 static_assert(std::is_same_v<parts<tpx::Shard<3, dp, tp>>::axes, tpx::AxisList<dp, tp>>);
-static_assert(parts<tpx::Replicate<dp>>::kind == Kind::replicate && parts<tpx::Partial<dp>>::kind == Kind::partial &&
+static_assert(parts<tpx::Replicate<dp>>::kind == Kind::replicate &&
+              parts<tpx::Partial<dp>>::kind == Kind::partial &&
               parts<tpx::Invariant<dp>>::kind == Kind::invariant);
 static_assert(std::is_same_v<parts<tpx::Partial<tp, cp>>::axes, tpx::AxisList<tp, cp>>);
 

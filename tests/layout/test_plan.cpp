@@ -38,15 +38,23 @@ constexpr bool is_in_table(Move move, Kind from, Kind to) {
   const bool from_copies = from == Kind::invariant || from == Kind::replicate;
   const bool to_copies = to == Kind::invariant || to == Kind::replicate;
   switch (move) {
-    case Move::relabel: return from_copies && to_copies;
-    case Move::zero_elsewhere: return from_copies && to == Kind::partial;
-    case Move::slice: return from_copies && to == Kind::shard;
-    case Move::zero_pad: return from == Kind::shard && to == Kind::partial;
-    case Move::all_reduce: return from == Kind::partial && to_copies;
-    case Move::all_gather: return from == Kind::shard && to_copies;
-    case Move::reduce_scatter: return from == Kind::partial && to == Kind::shard;
+    case Move::relabel:
+      return from_copies && to_copies;
+    case Move::zero_elsewhere:
+      return from_copies && to == Kind::partial;
+    case Move::slice:
+      return from_copies && to == Kind::shard;
+    case Move::zero_pad:
+      return from == Kind::shard && to == Kind::partial;
+    case Move::all_reduce:
+      return from == Kind::partial && to_copies;
+    case Move::all_gather:
+      return from == Kind::shard && to_copies;
+    case Move::reduce_scatter:
+      return from == Kind::partial && to == Kind::shard;
     case Move::all_to_all:
-    case Move::permute: return from == Kind::shard && to == Kind::shard;
+    case Move::permute:
+      return from == Kind::shard && to == Kind::shard;
   }
   return false;
 }
@@ -116,7 +124,8 @@ tpx::Shape shape_for(Spec from, Spec to, const tpx::Grid& grid, int ndim, std::i
 }
 
 /// Runs the plan on data of all ranks, and its transpose on a gradient's.
-void check_execution(Spec from, Spec to, const tpx::Grid& grid, const tpx::Shape& shape, simulate::Random& random) {
+void check_execution(Spec from, Spec to, const tpx::Grid& grid, const tpx::Shape& shape,
+                     simulate::Random& random) {
   const Plan plan = tpx::make_plan(from, to);
   const simulate::Tensor value = simulate::random_tensor(shape, random);
   std::vector<simulate::Locals> values{simulate::scatter(value, from, grid, random)};
@@ -164,12 +173,17 @@ std::int64_t sent(const Step& step) {
   std::int64_t p = 1;
   for (int a = 0; a < 4; ++a) p *= (step.axes >> a & 1u) ? 8 : 1;
   switch (step.move) {
-    case Move::all_reduce: return 2 * (held(step.from) - held(step.from) / p);
-    case Move::all_gather: return held(step.to) - held(step.to) / p;
+    case Move::all_reduce:
+      return 2 * (held(step.from) - held(step.from) / p);
+    case Move::all_gather:
+      return held(step.to) - held(step.to) / p;
     case Move::reduce_scatter:
-    case Move::all_to_all: return held(step.from) - held(step.from) / p;
-    case Move::permute: return held(step.from);
-    default: return 0;
+    case Move::all_to_all:
+      return held(step.from) - held(step.from) / p;
+    case Move::permute:
+      return held(step.from);
+    default:
+      return 0;
   }
 }
 
@@ -193,8 +207,8 @@ Cost cheapest(Spec from, Spec to, int axes, int ndim) {
     for (int a = 0; a < axes; ++a)
       for (int b = 0; b < axes; ++b)
         for (const Spec end : {from, to})
-          if (!(mask >> a & 1u) && (mask >> b & 1u) && end[a].kind == Kind::shard && end[b].kind == Kind::shard &&
-              end[a].dim == end[b].dim && end[a].order > end[b].order) {
+          if (!(mask >> a & 1u) && (mask >> b & 1u) && end[a].kind == Kind::shard &&
+              end[b].kind == Kind::shard && end[a].dim == end[b].dim && end[a].order > end[b].order) {
             mask |= 1u << a;
             grows = true;
           }
@@ -244,10 +258,11 @@ Cost cheapest(Spec from, Spec to, int axes, int ndim) {
         if (differs == 0) continue;
         // One axis alone, the last of its dim before and after.
         for (int a = 0; a < axes; ++a) {
-          if (differs != 1u << a || (s[a].kind == Kind::shard && t[a].kind == Kind::shard && s[a].dim == t[a].dim))
+          if (differs != 1u << a ||
+              (s[a].kind == Kind::shard && t[a].kind == Kind::shard && s[a].dim == t[a].dim))
             continue;
-          for (const Move move : {Move::relabel, Move::zero_elsewhere, Move::slice, Move::zero_pad, Move::all_reduce,
-                                  Move::all_gather, Move::reduce_scatter, Move::all_to_all})
+          for (const Move move : {Move::relabel, Move::zero_elsewhere, Move::slice, Move::zero_pad,
+                                  Move::all_reduce, Move::all_gather, Move::reduce_scatter, Move::all_to_all})
             if (is_in_table(move, s[a].kind, t[a].kind)) relax({move, differs, s, t});
         }
         // Several that reduce together; several that change their order on a dim.
@@ -375,22 +390,27 @@ static_assert(moves_are(spec(invariant), spec(partial), {Move::zero_elsewhere}, 
 static_assert(moves_are(spec(shard(0)), spec(shard(1)), {Move::all_to_all}, {Move::all_to_all}));
 
 // Axes that reduce together do so in one collective; where one ends I and one R, back only the latter reduces.
-static_assert(moves_are(spec(partial, partial), spec(invariant, replicate), {Move::all_reduce}, {Move::all_reduce}));
+static_assert(moves_are(spec(partial, partial), spec(invariant, replicate), {Move::all_reduce},
+                        {Move::all_reduce}));
 static_assert(tpx::make_plan(spec(partial, partial), spec(invariant, replicate)).step[0].axes == 0b11);
-static_assert(tpx::transposed(tpx::make_plan(spec(partial, partial), spec(invariant, replicate))).step[0].axes == 0b10);
+static_assert(
+    tpx::transposed(tpx::make_plan(spec(partial, partial), spec(invariant, replicate))).step[0].axes == 0b10);
 
 // Another order is one exchange; so is the major axis made the last before it leaves.
-static_assert(moves_are(spec(shard(0, 0), shard(0, 1)), spec(shard(0, 1), shard(0, 0)), {Move::permute}, {Move::permute}));
-static_assert(moves_are(spec(shard(0, 0), shard(0, 1)), spec(replicate, shard(0, 0)), {Move::permute, Move::all_gather},
-                        {Move::reduce_scatter, Move::permute}));
+static_assert(moves_are(spec(shard(0, 0), shard(0, 1)), spec(shard(0, 1), shard(0, 0)), {Move::permute},
+                        {Move::permute}));
+static_assert(moves_are(spec(shard(0, 0), shard(0, 1)), spec(replicate, shard(0, 0)),
+                        {Move::permute, Move::all_gather}, {Move::reduce_scatter, Move::permute}));
 
 // An axis that does not change is left alone.
-static_assert(moves_are(spec(partial, shard(0)), spec(replicate, shard(0)), {Move::all_reduce}, {Move::all_reduce}));
+static_assert(moves_are(spec(partial, shard(0)), spec(replicate, shard(0)), {Move::all_reduce},
+                        {Move::all_reduce}));
 
 }  // namespace
 
 TEST_CASE("plan: an axis between two that change places takes part where these differ in size") {
-  const Spec from = spec(shard(0, 0), shard(0, 1), shard(0, 2)), to = spec(shard(0, 2), shard(0, 1), shard(0, 0));
+  const Spec from = spec(shard(0, 0), shard(0, 1), shard(0, 2)),
+             to = spec(shard(0, 2), shard(0, 1), shard(0, 0));
   const Plan plan = tpx::make_plan(from, to);
   REQUIRE(plan.count == 1);
   CHECK(plan.step[0].move == Move::permute);
@@ -403,7 +423,8 @@ TEST_CASE("plan: an axis between two that change places takes part where these d
 TEST_CASE("plan: elements of a step are those of the larger of a rank's two buffers") {
   const tpx::Shape shape{12, 20};
   simulate::Random random(29);
-  for (const tpx::Grid& grid : {domain::grid(2, 2), domain::grid(1, 2), domain::grid(2, 1), domain::grid(1, 1)}) {
+  for (const tpx::Grid& grid :
+       {domain::grid(2, 2), domain::grid(1, 2), domain::grid(2, 1), domain::grid(1, 1)}) {
     domain::for_each_spec(2, 2, [&](Spec from) {
       domain::for_each_spec(2, 2, [&](Spec to) {
         const Plan plan = tpx::make_plan(from, to);
@@ -423,7 +444,9 @@ TEST_CASE("plan: elements of a step are those of the larger of a rank's two buff
   }
   // In numbers: 12 x 20 over 2 x 2.
   const tpx::Grid grid = domain::grid(2, 2);
-  const auto elements = [&](Spec from, Spec to) { return tpx::elements(tpx::make_plan(from, to).step[0], shape, grid); };
+  const auto elements = [&](Spec from, Spec to) {
+    return tpx::elements(tpx::make_plan(from, to).step[0], shape, grid);
+  };
   CHECK(elements(spec(partial), spec(invariant)) == 240);
   CHECK(elements(spec(partial, shard(0)), spec(replicate, shard(0))) == 120);
   CHECK(elements(spec(shard(1)), spec(replicate)) == 240);

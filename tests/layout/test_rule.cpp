@@ -32,7 +32,9 @@ using tpx::Why;
 constexpr int factor(const OpRule& rule, int operand, int dim) {
   return operand < 0 ? rule.result[dim] : rule.factor[operand][dim];
 }
-constexpr bool same(const OpRule& rule, int i, int d, int j, int e) { return factor(rule, i, d) == factor(rule, j, e); }
+constexpr bool same(const OpRule& rule, int i, int d, int j, int e) {
+  return factor(rule, i, d) == factor(rule, j, e);
+}
 
 constexpr OpRule matmul = op_rule("b s k, k n -> b s n", Linearity::product, {3, 2});
 static_assert(matmul.operands == 2 && matmul.ndim[0] == 3 && matmul.ndim[1] == 2 && matmul.result_ndim == 3);
@@ -41,7 +43,8 @@ static_assert(same(matmul, 0, 2, 1, 0) && same(matmul, 0, 0, -1, 0) && same(matm
               same(matmul, 1, 1, -1, 2));
 static_assert(!same(matmul, 0, 0, 0, 1) && !same(matmul, 0, 0, 1, 0) && !same(matmul, 0, 2, -1, 2));
 static_assert(matmul.dim_of(0, factor(matmul, 1, 0)) == 2 && matmul.dim_of(1, factor(matmul, 0, 0)) == -1);
-static_assert(matmul.result_dim_of(factor(matmul, 1, 0)) == -1 && matmul.result_dim_of(factor(matmul, 1, 1)) == 2);
+static_assert(matmul.result_dim_of(factor(matmul, 1, 0)) == -1 &&
+              matmul.result_dim_of(factor(matmul, 1, 1)) == 2);
 
 // Blanks do not matter; names may be long.
 constexpr OpRule loose = op_rule("  batch   seq key ,key out->batch seq out", Linearity::product, {3, 2});
@@ -52,7 +55,8 @@ static_assert(linear.ndim[0] == 4 && linear.result_ndim == 4);
 static_assert(same(linear, 0, 0, -1, 0) && same(linear, 0, 2, -1, 2) && same(linear, 0, 3, 1, 0) &&
               same(linear, 1, 1, -1, 3) && !same(linear, 0, 0, 0, 1) && !same(linear, 0, 2, 0, 3));
 constexpr OpRule vector = op_rule("... k, k n -> ... n", Linearity::product, {1, 2});
-static_assert(vector.ndim[0] == 1 && vector.result_ndim == 1 && same(vector, 0, 0, 1, 0) && same(vector, 1, 1, -1, 0));
+static_assert(vector.ndim[0] == 1 && vector.result_ndim == 1 && same(vector, 0, 0, 1, 0) &&
+              same(vector, 1, 1, -1, 0));
 constexpr OpRule add = op_rule("..., ... -> ...", Linearity::sum, {3, 3});
 static_assert(add.ndim[1] == 3 && add.result_ndim == 3 && same(add, 0, 1, 1, 1) && same(add, 1, 2, -1, 2) &&
               !same(add, 0, 0, 1, 1));
@@ -61,10 +65,13 @@ static_assert(leading.result_ndim == 3 && same(leading, 0, 0, 1, 0) && same(lead
 
 // The factors that are needed whole.
 constexpr OpRule softmax = op_rule("... n -> ... n", Linearity::nonlinear, {3}, "n");
-static_assert((softmax.whole >> factor(softmax, 0, 2) & 1u) == 1 && (softmax.whole >> factor(softmax, 0, 0) & 1u) == 0);
+static_assert((softmax.whole >> factor(softmax, 0, 2) & 1u) == 1 &&
+              (softmax.whole >> factor(softmax, 0, 0) & 1u) == 0);
 constexpr OpRule attention = op_rule("h s d, h t d, h t e -> h s e", Linearity::nonlinear, {3, 3, 3}, "t d");
-static_assert((attention.whole >> factor(attention, 1, 1) & 1u) == 1 && (attention.whole >> factor(attention, 0, 2) & 1u) == 1 &&
-              (attention.whole >> factor(attention, 0, 1) & 1u) == 0 && (attention.whole >> factor(attention, 2, 2) & 1u) == 0);
+static_assert((attention.whole >> factor(attention, 1, 1) & 1u) == 1 &&
+              (attention.whole >> factor(attention, 0, 2) & 1u) == 1 &&
+              (attention.whole >> factor(attention, 0, 1) & 1u) == 0 &&
+              (attention.whole >> factor(attention, 2, 2) & 1u) == 0);
 
 // A result without dims.
 constexpr OpRule total = op_rule("b -> ", Linearity::product, {1});
@@ -75,8 +82,8 @@ static_assert(total.operands == 1 && total.result_ndim == 0 && total.ndim[0] == 
 constexpr AxisState I{}, R{Kind::replicate, 0, 0}, P{Kind::partial, 0, 0};
 constexpr AxisState S(int dim, int order = 0) { return {Kind::shard, dim, order}; }
 
-constexpr Verdict on_one_axis(const OpRule& rule, std::initializer_list<AxisState> states, unsigned no_gradient = 0,
-                              unsigned over = 0) {
+constexpr Verdict on_one_axis(const OpRule& rule, std::initializer_list<AxisState> states,
+                              unsigned no_gradient = 0, unsigned over = 0) {
   tpx::Operand operands[OpRule::max_operands]{};
   int i = 0;
   for (const AxisState s : states) {
@@ -123,10 +130,12 @@ static_assert(on_one_axis(sum, {P, R}).why == Why::partial_plus_other &&
 static_assert(gives(on_one_axis(sum, {I, R}, 0b10), I) && gives(on_one_axis(sum, {R, I}, 0b10), R));
 static_assert(gives(on_one_axis(mm, {I, S(1)}, 0b01), S(1)) && gives(on_one_axis(mm, {P, I}, 0b10), P));
 static_assert(on_one_axis(sum, {I, R}, 0b01).result[0] == R);
-static_assert(refuses(on_one_axis(mm, {S(1), I}, 0b10), Why::factor_not_sharded, 1, S(0)));  // it is to be split all the same
+static_assert(refuses(on_one_axis(mm, {S(1), I}, 0b10), Why::factor_not_sharded, 1,
+                      S(0)));  // it is to be split all the same
 
 // over: the axis splits a dim that the op needs whole. Contracted: one result for all. Kept: its part.
-static_assert(gives(on_one_axis(loss, {S(1), R}, 0b10, 1), I) && gives(on_one_axis(loss, {S(1), I}, 0b10, 1), I));
+static_assert(gives(on_one_axis(loss, {S(1), R}, 0b10, 1), I) &&
+              gives(on_one_axis(loss, {S(1), I}, 0b10, 1), I));
 static_assert(gives(on_one_axis(rows, {S(1)}, 0, 1), S(1)));
 static_assert(refuses(on_one_axis(loss, {I, I}, 0b10, 1), Why::over_axis_not_sharded, 0, S(1)));
 static_assert(refuses(on_one_axis(loss, {S(0), S(0)}, 0b10, 1), Why::over_axis_not_sharded, 0, S(1)));

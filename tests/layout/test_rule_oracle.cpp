@@ -92,8 +92,9 @@ Tensors backward_on(const Op& op, const std::vector<Tensors>& ranks, const Local
   Locals x;
   for (const Tensors& operands : ranks) x.push_back(operands[0]);
   const Joined joined = join_columns(x, rank, op.over, grid);
-  const Tensors dx = op.backward(
-      {joined.whole}, op.result.ndim() < 2 ? gradient[rank] : join_columns(gradient, rank, op.over, grid).whole);
+  const Tensors dx =
+      op.backward({joined.whole},
+                  op.result.ndim() < 2 ? gradient[rank] : join_columns(gradient, rank, op.over, grid).whole);
   return {columns(dx[0], joined.mine, x[rank].shape[1])};
 }
 
@@ -115,7 +116,8 @@ Run run(const Op& op, const std::vector<tpx::Spec>& specs, const Tensors& whole,
   return out;
 }
 
-bool value_is_right(const Op& op, const Run& ranks, tpx::Spec reading, const Tensors& whole, const tpx::Grid& grid) {
+bool value_is_right(const Op& op, const Run& ranks, tpx::Spec reading, const Tensors& whole,
+                    const tpx::Grid& grid) {
   const auto value = simulate::gather(*ranks.result, op.result, reading, grid);
   return value && simulate::near(*value, op.forward(whole));
 }
@@ -150,7 +152,8 @@ struct Tally {
 };
 
 /// Checks one combination.
-void check(const Op& op, const std::vector<tpx::Spec>& specs, const tpx::Grid& grid, Random& random, Tally& tally) {
+void check(const Op& op, const std::vector<tpx::Spec>& specs, const tpx::Grid& grid, Random& random,
+           Tally& tally) {
   static constexpr std::array<std::string_view, 2> names{"a", "b"};
   const std::span<const std::string_view> axes(names.data(), static_cast<std::size_t>(grid.axes));
   std::string text = op.name;
@@ -218,7 +221,10 @@ bool same_shape(const Tensors& x) { return x[0].shape == x[1].shape; }
 bool always(const Tensors&) { return true; }
 
 Op matmul() {
-  return {"matmul", tpx::op_rule("b k, k n -> b n", tpx::Linearity::product, {2, 2}), {{b, k}, {k, n}}, {b, n},
+  return {"matmul",
+          tpx::op_rule("b k, k n -> b n", tpx::Linearity::product, {2, 2}),
+          {{b, k}, {k, n}},
+          {b, n},
           [](const Tensors& x) { return x[0].shape[1] == x[1].shape[0]; },
           [](const Tensors& x) {
             Tensor y({x[0].shape[0], x[1].shape[1]});
@@ -240,17 +246,26 @@ Op matmul() {
 }
 
 Op add() {
-  return {"add", tpx::op_rule("b n, b n -> b n", tpx::Linearity::sum, {2, 2}), {{b, n}, {b, n}}, {b, n}, same_shape,
+  return {"add",
+          tpx::op_rule("b n, b n -> b n", tpx::Linearity::sum, {2, 2}),
+          {{b, n}, {b, n}},
+          {b, n},
+          same_shape,
           [](const Tensors& x) {
             Tensor y = x[0];
             for (std::int64_t i = 0; i < y.shape.count(); ++i) y[i] += x[1][i];
             return y;
           },
-          [](const Tensors&, const Tensor& dy) { return Tensors{dy, dy}; }};
+          [](const Tensors&, const Tensor& dy) {
+            return Tensors{dy, dy};
+          }};
 }
 
 Op bias() {
-  return {"bias", tpx::op_rule("b n, n -> b n", tpx::Linearity::sum, {2, 1}), {{b, n}, {n}}, {b, n},
+  return {"bias",
+          tpx::op_rule("b n, n -> b n", tpx::Linearity::sum, {2, 1}),
+          {{b, n}, {n}},
+          {b, n},
           [](const Tensors& x) { return x[0].shape[1] == x[1].shape[0]; },
           [](const Tensors& x) {
             Tensor y = x[0];
@@ -267,7 +282,10 @@ Op bias() {
 }
 
 Op multiply() {
-  return {"multiply", tpx::op_rule("b n, b n -> b n", tpx::Linearity::product, {2, 2}), {{b, n}, {b, n}}, {b, n},
+  return {"multiply",
+          tpx::op_rule("b n, b n -> b n", tpx::Linearity::product, {2, 2}),
+          {{b, n}, {b, n}},
+          {b, n},
           same_shape,
           [](const Tensors& x) {
             Tensor y = x[0];
@@ -292,7 +310,11 @@ Op mask() {
 }
 
 Op scale() {
-  return {"scale", tpx::op_rule("b n -> b n", tpx::Linearity::product, {2}), {{b, n}}, {b, n}, always,
+  return {"scale",
+          tpx::op_rule("b n -> b n", tpx::Linearity::product, {2}),
+          {{b, n}},
+          {b, n},
+          always,
           [](const Tensors& x) {
             Tensor y = x[0];
             for (double& v : y.data) v *= -2.5;
@@ -306,7 +328,11 @@ Op scale() {
 }
 
 Op transpose() {
-  return {"transpose", tpx::op_rule("b n -> n b", tpx::Linearity::product, {2}), {{b, n}}, {n, b}, always,
+  return {"transpose",
+          tpx::op_rule("b n -> n b", tpx::Linearity::product, {2}),
+          {{b, n}},
+          {n, b},
+          always,
           [](const Tensors& x) {
             Tensor y({x[0].shape[1], x[0].shape[0]});
             for (std::int64_t i = 0; i < y.shape[0]; ++i)
@@ -323,7 +349,11 @@ Op transpose() {
 
 /// sin(x) + x^2: not linear anywhere.
 Op pointwise() {
-  return {"pointwise", tpx::op_rule("... -> ...", tpx::Linearity::nonlinear, {2}), {{b, n}}, {b, n}, always,
+  return {"pointwise",
+          tpx::op_rule("... -> ...", tpx::Linearity::nonlinear, {2}),
+          {{b, n}},
+          {b, n},
+          always,
           [](const Tensors& x) {
             Tensor y = x[0];
             for (double& v : y.data) v = std::sin(v) + v * v;
@@ -338,7 +368,11 @@ Op pointwise() {
 
 /// The sum of squares of each row: nonlinear in the elements, a sum over the contracted dim.
 Op squares() {
-  return {"squares", tpx::op_rule("b k -> b", tpx::Linearity::nonlinear, {2}), {{b, k}}, {b}, always,
+  return {"squares",
+          tpx::op_rule("b k -> b", tpx::Linearity::nonlinear, {2}),
+          {{b, k}},
+          {b},
+          always,
           [](const Tensors& x) {
             Tensor y({x[0].shape[0]});
             for (std::int64_t i = 0; i < x[0].shape[0]; ++i)
@@ -363,7 +397,11 @@ Op softmax() {
     }
     return y;
   };
-  return {"softmax", tpx::op_rule("b n -> b n", tpx::Linearity::nonlinear, {2}, "n"), {{b, n}}, {b, n}, always,
+  return {"softmax",
+          tpx::op_rule("b n -> b n", tpx::Linearity::nonlinear, {2}, "n"),
+          {{b, n}},
+          {b, n},
+          always,
           forward,
           [forward](const Tensors& x, const Tensor& dy) {
             const Tensor y = forward(x);
@@ -384,7 +422,11 @@ Op log_sum_exp() {
     for (std::int64_t j = 0; j < x.shape[1]; ++j) sum += std::exp(x(i, j));
     return sum;
   };
-  return {"log_sum_exp", tpx::op_rule("b n -> b", tpx::Linearity::nonlinear, {2}, "n"), {{b, n}}, {b}, always,
+  return {"log_sum_exp",
+          tpx::op_rule("b n -> b", tpx::Linearity::nonlinear, {2}, "n"),
+          {{b, n}},
+          {b},
+          always,
           [row](const Tensors& x) {
             Tensor y({x[0].shape[0]});
             for (std::int64_t i = 0; i < x[0].shape[0]; ++i) y[i] = std::log(row(x[0], i));
@@ -393,7 +435,8 @@ Op log_sum_exp() {
           [row](const Tensors& x, const Tensor& dy) {
             Tensor dx = x[0];
             for (std::int64_t i = 0; i < dx.shape[0]; ++i)
-              for (std::int64_t j = 0; j < dx.shape[1]; ++j) dx(i, j) = dy[i] * std::exp(x[0](i, j)) / row(x[0], i);
+              for (std::int64_t j = 0; j < dx.shape[1]; ++j)
+                dx(i, j) = dy[i] * std::exp(x[0](i, j)) / row(x[0], i);
             return Tensors{dx};
           }};
 }
@@ -415,14 +458,17 @@ Op attention() {
     double sum = 0;
     for (std::size_t l = 0; l < w.size(); ++l) {
       const std::int64_t key = static_cast<std::int64_t>(l);
-      for (std::int64_t p = 0; p < x[0].shape[2]; ++p) w[l] += x[0][at(x[0], i, j, p)] * x[1][at(x[1], i, key, p)];
+      for (std::int64_t p = 0; p < x[0].shape[2]; ++p)
+        w[l] += x[0][at(x[0], i, j, p)] * x[1][at(x[1], i, key, p)];
       sum += w[l] = std::exp(w[l]);
     }
     for (double& v : w) v /= sum;
     return w;
   };
-  return {"attention", tpx::op_rule("h s d, h t d, h t e -> h s e", tpx::Linearity::nonlinear, {3, 3, 3}, "t d"),
-          {{h, s, d}, {h, t, d}, {h, t, e}}, {h, s, e},
+  return {"attention",
+          tpx::op_rule("h s d, h t d, h t e -> h s e", tpx::Linearity::nonlinear, {3, 3, 3}, "t d"),
+          {{h, s, d}, {h, t, d}, {h, t, e}},
+          {h, s, e},
           [](const Tensors& x) {
             return x[0].shape[0] == x[1].shape[0] && x[1].shape[0] == x[2].shape[0] &&
                    x[0].shape[2] == x[1].shape[2] && x[1].shape[1] == x[2].shape[1];
@@ -463,7 +509,9 @@ Op attention() {
               }
             return dx;
           },
-          0, 0, true};
+          0,
+          0,
+          true};
 }
 
 void check_on_meshes(const Op& op, const std::vector<tpx::Grid>& grids, int fits_on_one_axis) {
@@ -489,7 +537,9 @@ const std::vector<tpx::Grid> meshes{domain::grid(2), domain::grid(2, 2)};
 TEST_CASE("rule: matmul takes II RR SR(b) SS(k) RS(n) PR RP") { check_on_meshes(matmul(), meshes, 7); }
 TEST_CASE("rule: add takes II RR PP SS(b) SS(n)") { check_on_meshes(add(), meshes, 5); }
 TEST_CASE("rule: bias takes II RR PP SR(b) SS(n)") { check_on_meshes(bias(), meshes, 5); }
-TEST_CASE("rule: an elementwise product takes II RR PR RP SS(b) SS(n)") { check_on_meshes(multiply(), meshes, 6); }
+TEST_CASE("rule: an elementwise product takes II RR PR RP SS(b) SS(n)") {
+  check_on_meshes(multiply(), meshes, 6);
+}
 TEST_CASE("rule: a mask takes IR RI PI besides, it carries no gradient") { check_on_meshes(mask(), meshes, 9); }
 TEST_CASE("rule: scale by a constant takes every layout") { check_on_meshes(scale(), meshes, 5); }
 TEST_CASE("rule: transpose takes every layout") { check_on_meshes(transpose(), meshes, 5); }

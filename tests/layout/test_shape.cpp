@@ -8,11 +8,13 @@ namespace {
 
 constexpr tpx::Shape shape{2, 3, 5};
 static_assert(shape.ndim() == 3 && shape[0] == 2 && shape[2] == 5);
-static_assert(shape.count() == 30 && shape.count(1, 3) == 15 && shape.count(0, 1) == 2 && shape.count(2, 2) == 1);
+static_assert(shape.count() == 30 && shape.count(1, 3) == 15 && shape.count(0, 1) == 2 &&
+              shape.count(2, 2) == 1);
 static_assert(tpx::Shape{}.ndim() == 0 && tpx::Shape{}.count() == 1);  // a scalar
 static_assert(tpx::Shape{4, 0}.count() == 0);
 static_assert(shape == tpx::Shape{2, 3, 5});
-static_assert(!(shape == tpx::Shape{2, 3}) && !(shape == tpx::Shape{2, 3, 6}) && !(shape == tpx::Shape{3, 2, 5}));
+static_assert(!(shape == tpx::Shape{2, 3}) && !(shape == tpx::Shape{2, 3, 6}) &&
+              !(shape == tpx::Shape{3, 2, 5}));
 static_assert(tpx::Shape{1 << 20, 1 << 20, 1 << 20}.count() == std::int64_t{1} << 60);  // 64-bit
 
 constexpr tpx::Shape grown() {

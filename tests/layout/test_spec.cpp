@@ -18,8 +18,9 @@ constexpr bool with_keeps_the_others(int axes, int ndim) {
   bool ok = true;
   domain::for_each_spec(axes, ndim, [&](Spec spec) {
     for (int a = 0; a < axes; ++a) {
-      for (const AxisState state : {AxisState{}, AxisState{Kind::replicate, 0, 0}, AxisState{Kind::partial, 0, 0},
-                                    AxisState{Kind::shard, 0, 0}, AxisState{Kind::shard, 11, 3}}) {
+      for (const AxisState state :
+           {AxisState{}, AxisState{Kind::replicate, 0, 0}, AxisState{Kind::partial, 0, 0},
+            AxisState{Kind::shard, 0, 0}, AxisState{Kind::shard, 11, 3}}) {
         const Spec changed = spec.with(a, state);
         for (int b = 0; b < axes; ++b) ok = ok && changed[b] == (a == b ? state : spec[b]);
       }
@@ -61,7 +62,8 @@ constexpr bool placing_keeps_layouts_valid(int axes, int ndim) {
           if (b == a) continue;
           ok = ok && next[b].kind == spec[b].kind && next[b].dim == spec[b].dim;
           for (int c = 0; c < axes; ++c) {
-            if (c == a || spec[b].kind != Kind::shard || spec[c].kind != Kind::shard || spec[b].dim != spec[c].dim)
+            if (c == a || spec[b].kind != Kind::shard || spec[c].kind != Kind::shard ||
+                spec[b].dim != spec[c].dim)
               continue;
             ok = ok && (next[b].order < next[c].order) == (spec[b].order < spec[c].order);
           }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: a layout is made of placements
-// expect: tpx::layout: a layout is made of Shard<dim, axes...>, Replicate<axes...>, Partial<axes...> and Invariant<axes...> with at least one axis each
+// expect: tpx::layout: a layout is made of Shard<dim, axes...>, Replicate<axes...>, Partial<axes...>
 #include <tpx/layout/layout.hpp>
 
 using namespace tpx::axes;
@@ -8,7 +8,7 @@ using namespace tpx::axes;
 #ifdef TPX_MUST_NOT_COMPILE
 using L = tpx::layout_t<tpx::Shard<0, dp>, tp>;
 #else
-using L = tpx::layout_t<tpx::Shard<0, dp>, tpx::Replicate<tp>>;
+using L = tpx::layout_t<tpx::Shard<0, dp>, tpx::Replicate<tp> >;
 #endif
 
 int main() { return (void)L{}, 0; }

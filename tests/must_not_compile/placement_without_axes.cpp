@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: a placement names at least one axis
-// expect: tpx::layout: a layout is made of Shard<dim, axes...>, Replicate<axes...>, Partial<axes...> and Invariant<axes...> with at least one axis each
+// expect: tpx::layout: a layout is made of Shard<dim, axes...>, Replicate<axes...>, Partial<axes...>
 #include <tpx/layout/layout.hpp>
 
 using namespace tpx::axes;

@@ -64,7 +64,8 @@ constexpr Piece split_evenly(std::int64_t n, int p, int i) { return {n / p * i, 
 /// | global index    | owner's coordinate on the axes that split the dim | owner(dim, axis, global) |
 class Distribution {
  public:
-  constexpr Distribution(const Shape& global, Spec spec, const Grid& grid) : global_(global), spec_(spec), grid_(grid) {}
+  constexpr Distribution(const Shape& global, Spec spec, const Grid& grid)
+      : global_(global), spec_(spec), grid_(grid) {}
 
   constexpr int ndim() const { return global_.ndim(); }
   constexpr const Shape& global() const { return global_; }
@@ -102,13 +103,16 @@ class Distribution {
   /// @pre `axis` splits `dim`, and 0 <= i < global extent
   constexpr int owner(int dim, int axis, GlobalIndex i) const {
     Piece held{0, global_[dim]};
-    for (int order = 0;; ++order) {
-      const int a = detail::shard_axis(spec_, dim, order);
-      const std::int64_t part = held.extent / grid_.size[a];
-      const int coordinate = static_cast<int>((i.value - held.offset) / part);
-      if (a == axis) return coordinate;
-      held = {held.offset + part * coordinate, part};
+    int coordinate = 0;
+    for (int order = 0; order <= spec_[axis].order; ++order) {
+      for (int a = 0; a < grid_.axes; ++a) {
+        if (!(spec_[a] == AxisState{Kind::shard, dim, order})) continue;
+        const std::int64_t part = held.extent / grid_.size[a];
+        coordinate = static_cast<int>((i.value - held.offset) / part);
+        held = {held.offset + part * coordinate, part};
+      }
     }
+    return coordinate;
   }
 
   /// Whether every sharded extent is a multiple of the sizes of the axes that split it.
@@ -129,7 +133,8 @@ class Distribution {
   /// Throws tpx::Error, the same on every rank, where the layout cannot hold the shape.
   void check(std::string_view element, std::span<const std::string_view> names) const {
     for (int d = 0; d < ndim(); ++d) {
-      if (global_[d] < 0) fail("tpx::Distribution: extents are not negative: " + print(element, global_, spec_, names));
+      if (global_[d] < 0)
+        fail("tpx::Distribution: extents are not negative: " + print(element, global_, spec_, names));
       if (global_[d] % divisor(d) != 0) {
         fail("tpx::Distribution: dim " + std::to_string(d) + " of " + print(element, global_, spec_, names) +
              " is split into " + std::to_string(divisor(d)) + " pieces, which " + std::to_string(global_[d]) +

@@ -42,7 +42,8 @@ using axes_of = typename axes_with<AxisList<>, Placements...>::type;
 
 template <bool fits, class... Facts>
 constexpr void an_axis_is_used_once() {
-  static_assert(fits, "tpx::layout: a mesh axis stands in one placement only, and once (see axis, in_layout below)");
+  static_assert(fits,
+                "tpx::layout: a mesh axis stands in one placement only, and once (see axis, in_layout below)");
 }
 template <bool fits, class... Facts>
 constexpr void the_mesh_has_the_axis() {
@@ -54,12 +55,14 @@ constexpr void a_mesh_has_four_axes() {
 }
 template <bool fits, class... Facts>
 constexpr void a_placement_names_an_axis() {
-  static_assert(fits, "tpx::layout: a layout is made of Shard<dim, axes...>, Replicate<axes...>, Partial<axes...> "
-                      "and Invariant<axes...> with at least one axis each (see in_placement below)");
+  static_assert(fits,
+                "tpx::layout: a layout is made of Shard<dim, axes...>, Replicate<axes...>, Partial<axes...> "
+                "and Invariant<axes...> with at least one axis each (see in_placement below)");
 }
 template <bool fits, class... Facts>
 constexpr void an_axis_has_a_name() {
-  static_assert(fits, "tpx::layout: an axis is an empty struct with a static name (see axis, in_placement below)");
+  static_assert(fits,
+                "tpx::layout: an axis is an empty struct with a static name (see axis, in_placement below)");
 }
 template <bool fits, class... Facts>
 constexpr void a_dim_is_counted_from_0() {
@@ -85,7 +88,8 @@ struct place<List, Placement, AxisList<Axes...>> {
       a_mesh_has_four_axes<false, mesh<List>>();
     } else {
       (the_mesh_has_the_axis<(index_of<Axes, List> >= 0), axis<Axes>, mesh<List>>(), ...);
-      ((spec = index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, parts<Placement>::kind, dim) : spec),
+      ((spec =
+            index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, parts<Placement>::kind, dim) : spec),
        ...);
     }
     return spec;
@@ -159,7 +163,8 @@ constexpr Spelling spell(Spec spec) {
     for (int a = 0; a < List::size && a < max_axes; ++a) {
       if (spec[a].kind != kind) continue;
       int at = count++;
-      for (; at > 0 && names[static_cast<std::size_t>(a)] < names[static_cast<std::size_t>(sorted[at - 1])]; --at)
+      for (; at > 0 && names[static_cast<std::size_t>(a)] < names[static_cast<std::size_t>(sorted[at - 1])];
+           --at)
         sorted[at] = sorted[at - 1];
       sorted[at] = a;
     }
@@ -209,7 +214,8 @@ inline constexpr Spec spec_v = detail::spec_of<L, List>::value;
 /// The canonical type of a value.  @post spec_v<layout_from_spec<List, spec>, List> == spec
 template <class List, std::uint32_t Bits>
 using layout_from_spec = typename detail::spelled_layout<
-    List, Bits, std::make_index_sequence<static_cast<std::size_t>(detail::spelling_v<List, Bits>.placements)>>::type;
+    List, Bits,
+    std::make_index_sequence<static_cast<std::size_t>(detail::spelling_v<List, Bits>.placements)>>::type;
 
 namespace detail {
 

@@ -53,7 +53,8 @@ constexpr Move move_between(Kind from, Kind to) {
     case Kind::invariant:
     case Kind::replicate:
       return to == Kind::shard ? Move::slice : to == Kind::partial ? Move::zero_elsewhere : Move::relabel;
-    case Kind::partial: return to == Kind::shard ? Move::reduce_scatter : Move::all_reduce;
+    case Kind::partial:
+      return to == Kind::shard ? Move::reduce_scatter : Move::all_reduce;
     case Kind::shard:
       return to == Kind::shard ? Move::all_to_all : to == Kind::partial ? Move::zero_pad : Move::all_gather;
   }
@@ -82,12 +83,18 @@ constexpr std::int64_t nominal_cost(Move move, unsigned axes, Spec from, Spec to
   for (int a = 0; a < max_axes; ++a)
     if (axes >> a & 1u) p *= nominal_axis_size;
   switch (move) {
-    case Move::all_reduce: return 2 * (before - before / p);
-    case Move::all_gather: return after - after / p;
-    case Move::reduce_scatter: return before - before / p;
-    case Move::all_to_all: return before - before / p;
-    case Move::permute: return before;
-    default: return 0;
+    case Move::all_reduce:
+      return 2 * (before - before / p);
+    case Move::all_gather:
+      return after - after / p;
+    case Move::reduce_scatter:
+      return before - before / p;
+    case Move::all_to_all:
+      return before - before / p;
+    case Move::permute:
+      return before;
+    default:
+      return 0;
   }
 }
 
@@ -107,7 +114,9 @@ constexpr Step transposed(const Step& step) {
   return back;
 }
 
-constexpr std::int64_t nominal_cost(const Step& step) { return nominal_cost(step.move, step.axes, step.from, step.to); }
+constexpr std::int64_t nominal_cost(const Step& step) {
+  return nominal_cost(step.move, step.axes, step.from, step.to);
+}
 
 /// Best-first search over the states between two layouts, cheapest in elements sent, forward and backward
 /// together, then in steps; among equals the one found first.
@@ -216,7 +225,8 @@ class PlanSearch {
     const Spec here{node_[at].bits};
     for (int a = 0; a < max_axes; ++a) {
       const AxisState second = here[a];
-      if (second.kind != Kind::shard || second.order != 1) continue;  // stands for a dim that several axes split
+      if (second.kind != Kind::shard || second.order != 1)
+        continue;  // stands for a dim that several axes split
       const int count = shard_count(here, second.dim);
       int axis[max_axes]{};
       int first = count;

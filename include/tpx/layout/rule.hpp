@@ -117,10 +117,12 @@ constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initia
         if (pass == 1) (in_result ? rule.result[d++] : rule.factor[operand][d++]) = static_cast<signed char>(f);
       } else {
         if (!in_result) {
-          if (operand == rule.operands) throw Error("tpx::op_rule: the text has more operands than ndim has numbers");
+          if (operand == rule.operands)
+            throw Error("tpx::op_rule: the text has more operands than ndim has numbers");
           const int have = *(ndim.begin() + operand);
           if (pass == 0 && open) ellipsis_ndim = have - named;
-          if (pass == 1 && d != have) throw Error("tpx::op_rule: an operand has another number of dims than the text");
+          if (pass == 1 && d != have)
+            throw Error("tpx::op_rule: an operand has another number of dims than the text");
           if (pass == 1) rule.ndim[operand] = d;
           ++operand;
         } else if (pass == 1) {
@@ -149,16 +151,16 @@ constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initia
 /// Why a combination of layouts is refused; each has its sentence in refusal.hpp.
 enum class Why : unsigned char {
   fits,
-  invariant_mixed,            ///< an Invariant operand beside one that is not
-  sharded_differently,        ///< two operands split different factors on one axis
-  factor_not_sharded,         ///< an operand has the split factor and does not split it
-  order_differs,              ///< the axes split the factor in another order
-  whole_factor_sharded,       ///< the op needs the factor whole
-  over_axis_not_sharded,      ///< the function communicates over an axis that does not split the factor
-  partial_in_nonlinear,       ///< f(a + b) is not f(a) + f(b)
-  partial_times_partial,      ///< (a + b)(c + d) is not ac + bd
-  partial_times_sharded,      ///< one operand Partial, the other split on the same axis
-  partial_plus_other,         ///< the other term would be counted once per rank
+  invariant_mixed,        ///< an Invariant operand beside one that is not
+  sharded_differently,    ///< two operands split different factors on one axis
+  factor_not_sharded,     ///< an operand has the split factor and does not split it
+  order_differs,          ///< the axes split the factor in another order
+  whole_factor_sharded,   ///< the op needs the factor whole
+  over_axis_not_sharded,  ///< the function communicates over an axis that does not split the factor
+  partial_in_nonlinear,   ///< f(a + b) is not f(a) + f(b)
+  partial_times_partial,  ///< (a + b)(c + d) is not ac + bd
+  partial_times_sharded,  ///< one operand Partial, the other split on the same axis
+  partial_plus_other,     ///< the other term would be counted once per rank
 };
 
 /// One operand as the rule sees it.
@@ -191,7 +193,8 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
   const auto refuse_over = [&] {
     for (int i = 0; i < rule.operands; ++i)
       for (int d = 0; d < rule.ndim[i]; ++d)
-        if (rule.whole >> rule.factor[i][d] & 1ull) return refuse(Why::over_axis_not_sharded, i, {Kind::shard, d, 0});
+        if (rule.whole >> rule.factor[i][d] & 1ull)
+          return refuse(Why::over_axis_not_sharded, i, {Kind::shard, d, 0});
     return refuse(Why::over_axis_not_sharded, 0, {Kind::replicate, 0, 0});
   };
   int first_partial = -1, partials = 0, first_shard = -1;
@@ -216,7 +219,8 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
       for (int i = 0; i < rule.operands; ++i) {
         const Kind kind = x[i].spec[axis].kind;
         if (i == first_partial || kind == Kind::replicate || free(i, kind)) continue;
-        if (kind == Kind::shard) return refuse(Why::partial_times_sharded, first_partial, {Kind::replicate, 0, 0});
+        if (kind == Kind::shard)
+          return refuse(Why::partial_times_sharded, first_partial, {Kind::replicate, 0, 0});
         return refuse(Why::invariant_mixed, i, {Kind::replicate, 0, 0});
       }
     }
@@ -253,7 +257,8 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
     }
     if (communicates) return refuse_over();
     const int d = rule.result_dim_of(f);
-    v.result = d >= 0 ? v.result.with(axis, {Kind::shard, d, shard.order}) : placed(v.result, axis, Kind::partial);
+    v.result =
+        d >= 0 ? v.result.with(axis, {Kind::shard, d, shard.order}) : placed(v.result, axis, Kind::partial);
     return v;
   }
 
