@@ -118,5 +118,13 @@ template <class K, class V>
 refused attention(refused, const K&, const V&, Mask) {
   return {};
 }
+template <Tensor Q, class V>
+refused attention(const Q&, refused, const V&, Mask) {
+  return {};
+}
+template <Tensor Q, Tensor K>
+refused attention(const Q&, const K&, refused, Mask) {
+  return {};
+}
 
 }  // namespace tpx

@@ -27,7 +27,8 @@ Shape view_shape(const View& view) {
   constexpr int n = static_cast<int>(View::rank);
   Shape s;
   for (int d = 0; d < n; ++d)
-    s.push_back(static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(is_left<View> ? n - 1 - d : d))));
+    s.push_back(
+        static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(is_left<View> ? n - 1 - d : d))));
   return s;
 }
 
@@ -51,8 +52,9 @@ auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view) {
   constexpr int n = static_cast<int>(View::rank);
   static_assert(!std::is_const_v<typename View::value_type>,
                 "tpx::wrap: the View's elements are not const: the tensor gives access to them");
-  static_assert(!std::is_same_v<typename View::array_layout, Kokkos::LayoutStride>,
-                "tpx::wrap: a shard is dense and row-major: a LayoutStride View is copied by name, copy_view(...)");
+  static_assert(
+      !std::is_same_v<typename View::array_layout, Kokkos::LayoutStride>,
+      "tpx::wrap: a shard is dense and row-major: a LayoutStride View is copied by name, copy_view(...)");
   static_assert(std::is_same_v<typename View::memory_space, typename Mesh::context_type::memory_space>,
                 "tpx::wrap: the View's memory is that of the mesh's execution space");
   const Shape local = detail::view_shape(view);
@@ -70,7 +72,9 @@ auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view) {
     }
   }
   auto keep = std::make_shared<View>(view);
-  Buffer shard = Buffer::borrow(view.data(), local.count() * std::int64_t{sizeof(T)}, std::move(keep));
+  // The cast is for a const View, which was refused above, in one error.
+  Buffer shard =
+      Buffer::borrow(const_cast<T*>(view.data()), local.count() * std::int64_t{sizeof(T)}, std::move(keep));
   return DTensor<T, n, L, Mesh>(mesh, global, std::move(shard));
 }
 
@@ -82,8 +86,10 @@ auto copy_view(const Mesh& mesh, Layout<Placements...>, const View& view) {
   using L = layout_t<Placements...>;
   constexpr int n = static_cast<int>(View::rank);
   Shape local;
-  for (int d = 0; d < n; ++d) local.push_back(static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(d))));
-  auto x = detail::make_tensor<T, n, L>(mesh, detail::global_shape(local, spec_v<L, typename Mesh::axes>, mesh.grid()));
+  for (int d = 0; d < n; ++d)
+    local.push_back(static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(d))));
+  auto x = detail::make_tensor<T, n, L>(
+      mesh, detail::global_shape(local, spec_v<L, typename Mesh::axes>, mesh.grid()));
   Kokkos::deep_copy(mesh.context().instance(), x.local(), view);
   mesh.context().fence();
   return x;
