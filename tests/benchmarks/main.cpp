@@ -5,12 +5,14 @@
 // Runs the benchmarks named (all), prints a table and then a line `bench {...}` for each: the median of the
 // ratios of two ways' times, with its 95 % interval by order statistics. --smoke: tiny and few, for a test that
 // they run. The exit code says whether they ran and both ways agreed, not whether a goal was met.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "mlp.hpp"
@@ -33,8 +35,14 @@ struct Run {
   bool smoke;
 };
 
-// Serial is where a rank of one thread is fastest.
-auto the_mesh(const Run& run) { return make_mesh_on<axes::tp>(Kokkos::Serial(), comm::Mpi::adopt(run.world)); }
+// Where a rank of one thread is fastest.
+#ifdef KOKKOS_ENABLE_SERIAL
+using Space = Kokkos::Serial;
+#else
+using Space = Kokkos::DefaultHostExecutionSpace;
+#endif
+
+auto the_mesh(const Run& run) { return make_mesh_on<axes::tp>(Space(), comm::Mpi::adopt(run.world)); }
 using Mesh = decltype(the_mesh(std::declval<Run>()));
 
 TwinMlp twin_of(const Run& run, const Mlp<Mesh>& mlp) {
@@ -45,16 +53,19 @@ TwinMlp twin_of(const Run& run, const Mlp<Mesh>& mlp) {
 
 /// Throws, on every rank, where the two differ on one.
 void expect_equal(const Run& run, const char* what, const std::vector<float>& found, const Floats& expected) {
-  double scale = 0, difference = found.size() == expected.size() ? 0 : INFINITY;
-  for (std::size_t i = 0; i < std::min(found.size(), expected.size()); ++i) {
-    const double apart = std::abs(double{found[i]} - double{expected.data()[i]});
-    difference = apart <= difference ? difference : apart;  // a NaN stays
-    scale = std::max(scale, std::abs(double{expected.data()[i]}));
+  const std::size_t n = std::min(found.size(), expected.size());
+  float scale = 0, difference = 0;
+  bool equal = found.size() == expected.size();
+  for (std::size_t i = 0; i < n; ++i) scale = std::max(scale, std::abs(expected.data()[i]));
+  for (std::size_t i = 0; i < n; ++i) {
+    const float apart = std::abs(found[i] - expected.data()[i]);
+    if (apart <= 1e-5F * scale) continue;
+    equal = false;  // for a NaN too
+    difference = std::max(difference, apart);
   }
-  const bool equal = difference <= 1e-5 * scale;
   if (largest(equal ? 0 : 1, run.world) != 0)
-    fail(std::string("the two ways differ: ") + what + " by " + std::to_string(difference) + " of " +
-         std::to_string(scale) + " on this rank");
+    fail(std::string("tpx_benchmarks: the two ways differ: ") + what + " by " + std::to_string(difference) +
+         " of " + std::to_string(scale) + " on this rank");
 }
 
 Comparison mlp_over_twin(const Run& run, MlpSize size) {

@@ -40,7 +40,7 @@ class Mlp {
     auto in = tape_.watch(x);
     auto h = gelu(add(matmul(redistribute<Replicate<tp>>(in), w1), b1));
     auto y = add(redistribute<Invariant<tp>>(matmul(h, w2)), b2);
-    tape_.template walk<float>(y.track().node, 1.0F);  // dy is 1 everywhere
+    tape_.template walk<float>(y.track(), 1.0F);  // dy is 1 everywhere
     return std::pair(detach(y), tape_.gradient(in));
   }
 
