@@ -2,6 +2,7 @@
 #pragma once
 
 #include <tpx/autodiff/tape.hpp>
+#include <tpx/layout/refusal.hpp>
 
 namespace tpx {
 
@@ -13,12 +14,15 @@ constexpr void a_loss_is_a_scalar() {
 }
 template <bool fits, class... Facts>
 constexpr void a_loss_is_on_a_tape() {
-  static_assert(fits, "tpx::backward: the loss is computed from a tensor on a tape: tape.input(x) or tape.watch(x)");
+  static_assert(fits,
+                "tpx::backward: the loss is computed from a tensor on a tape: tape.input(x) or tape.watch(x)");
 }
 template <bool fits, class... Facts>
 constexpr void a_loss_is_not_replicate() {
-  static_assert(fits, "tpx::backward: a loss is Invariant or Partial on each axis: the gradient of a Replicate one would "
-                      "be counted once per rank; redistribute<Invariant<axis>>(loss) is free (see loss)");
+  static_assert(
+      fits,
+      "tpx::backward: a loss is Invariant or Partial on each axis: the gradient of a Replicate one would "
+      "be counted once per rank; redistribute<Invariant<axis>>(loss) is free (see loss)");
 }
 template <class L>
 struct loss;
@@ -44,7 +48,7 @@ void backward(const X& loss) {
     detail::a_loss_is_not_replicate<no_replicate, detail::loss<typename X::layout_type>>();
   if constexpr (X::ndim == 0 && on_tape && no_replicate) {
     const detail::Region region("tpx::backward");
-    loss.track().tape->template walk<typename X::element_type>(loss.track().node, 1);
+    loss.track().tape->template walk<typename X::element_type>(loss.track(), 1);
   }
 }
 
@@ -54,5 +58,8 @@ auto detach(const X& x) {
   return DTensor<typename X::element_type, X::ndim, typename X::layout_type, typename X::mesh_type>(
       x.mesh(), x.shape(), x.shard());
 }
+
+inline void backward(refused) {}
+inline refused detach(refused) { return {}; }
 
 }  // namespace tpx

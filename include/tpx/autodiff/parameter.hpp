@@ -16,10 +16,9 @@ namespace tpx {
 struct ParameterState {
   std::string name;
   bool decays = true;       ///< whether weight decay applies to it
-  Buffer gradient{};        ///< of the dual layout; memory of the first backward, kept
+  Buffer gradient{};        ///< of the dual layout; memory of the first use on a tape, kept
   bool filled = false;      ///< whether the gradient holds one since it was reset
-  const void* tape = nullptr;  ///< the tape it was last used on, and its node there
-  std::int64_t serial = -1;
+  std::int64_t step = -1;   ///< of the tape that it was last used on, and its node there
   int node = -1;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@ template <class Mesh>
 struct OnTape {
   Tape<Mesh>* tape = nullptr;
   int node = -1;
+  std::int64_t step = -1;  ///< for which the node counts
 };
 
 namespace detail {
@@ -84,21 +86,27 @@ class Tape {
     static_assert(std::is_floating_point_v<T>, "tpx::Tape::watch: a leaf has floating-point elements; see input()");
     const int node = add_node(x.local_count());
     nodes_[static_cast<std::size_t>(node)].kept = true;
-    return {mesh_, x.shape(), x.shard(), {this, node}};
+    return {mesh_, x.shape(), x.shard(), {this, node, step_}};
   }
 
   /// The tensor on this tape without a gradient, token ids for example: what is computed from it with
   /// parameters is recorded.
   template <class T, int N, class L>
   DTensor<T, N, L, Mesh, OnTape<Mesh>> input(const DTensor<T, N, L, Mesh>& x) {
-    return {mesh_, x.shape(), x.shard(), {this, -1}};
+    return {mesh_, x.shape(), x.shard(), {this, -1, step_}};
+  }
+
+  /// A parameter on this tape, for an op that no other operand puts there: redistribute<...>(tape.input(w)).
+  template <class T, int N, class L>
+  DTensor<T, N, L, Mesh, OnTape<Mesh>> input(const Parameter<T, N, L, Mesh>& w) {
+    return {mesh_, w.shape(), w.shard(), {this, node_of<T>(w.track().state, w.local_count()), step_}};
   }
 
   /// The gradient of a watched tensor; zeros where the loss does not depend on it.
-  /// @pre x was watched on this tape, and backward has run
+  /// @pre x was watched on this tape since clear(), and backward has run
   template <class T, int N, class L>
   DTensor<T, N, dual_t<L>, Mesh> gradient(const DTensor<T, N, L, Mesh, OnTape<Mesh>>& x) {
-    const int node = x.track().node;
+    const int node = node_here(x.track());
     TPX_EXPECTS(x.track().tape == this && node >= 0 && nodes_[static_cast<std::size_t>(node)].kept, node,
                 "the gradient of a tensor that was watched on this tape");
     TPX_EXPECTS(walked_, "backward comes before gradient");
@@ -111,7 +119,7 @@ class Tape {
     records_.clear();
     nodes_.clear();
     walked_ = false;
-    ++serial_;
+    step_ = next_step();
   }
 
   /// Number of ops recorded since clear().
@@ -125,15 +133,27 @@ class Tape {
     return static_cast<int>(nodes_.size()) - 1;
   }
 
+  /// The node of a tensor on this tape.
+  /// @throws tpx::Error where the tensor is of an earlier step, whose nodes clear() has forgotten
+  int node_here(const OnTape<Mesh>& track) const {
+    TPX_EXPECTS(track.node < 0 || track.step == step_,
+                "a tensor is used in the step in which it was put on the tape: watch it again after clear()");
+    return track.node;
+  }
+  /// Which step this is; no two steps of any tapes have the same number.
+  std::int64_t step() const { return step_; }
+
   /// The node of a parameter, the same for all its uses in a step, so that their gradients add.
-  int node_of(ParameterState& parameter, std::int64_t count) {
-    if (parameter.tape != this || parameter.serial != serial_) {
-      parameter.tape = this;
-      parameter.serial = serial_;
-      parameter.node = add_node(count);
-      nodes_.back().parameter = &parameter;
+  /// The first use takes the gradient's memory, so that the second step finds its own as the first left it.
+  template <class T>
+  int node_of(const std::shared_ptr<ParameterState>& parameter, std::int64_t count) {
+    if (parameter->step != step_) {
+      if (!parameter->gradient) parameter->gradient = detail::allocate<T>(mesh_, count);
+      parameter->step = step_;
+      parameter->node = add_node(count);
+      nodes_.back().parameter = parameter;
     }
-    return parameter.node;
+    return parameter->node;
   }
 
   /// Whether ops are recorded: from clear() to backward. What is computed afterwards, the mean of a loss
@@ -160,7 +180,6 @@ class Tape {
     Node& n = nodes_[static_cast<std::size_t>(node)];
     const bool add = filled(node);
     if (n.parameter != nullptr) {
-      if (!n.parameter->gradient) n.parameter->gradient = detail::allocate<T>(mesh_, n.count);
       n.parameter->filled = true;
       return {n.parameter->gradient.template as<T>(), add, true};
     }
@@ -191,9 +210,10 @@ class Tape {
                            [&](const auto& exec) { kernel::accumulate(exec, from, to.data, n.count); });
   }
 
-  /// Walks the records backwards from `node`, whose gradient is `seed` everywhere.
+  /// Walks the records backwards from the loss, whose gradient is `seed` everywhere.
   template <class T>
-  void walk(int node, T seed) {
+  void walk(const OnTape<Mesh>& loss, T seed) {
+    const int node = node_here(loss);
     TPX_EXPECTS(!walked_, "backward runs once for each forward: tape.clear() comes before the next");
     TPX_EXPECTS(node >= 0, "the loss depends on a watched tensor or a parameter");
     fill<T>(node, seed);
@@ -212,10 +232,15 @@ class Tape {
   struct Node {
     Buffer gradient;
     std::int64_t count;
-    ParameterState* parameter;  // which keeps the gradient itself
+    std::shared_ptr<ParameterState> parameter;  // which keeps the gradient itself
     bool filled;
     bool kept;
   };
+
+  static std::int64_t next_step() {
+    static std::atomic<std::int64_t> steps{0};
+    return steps++;
+  }
 
   bool filled(int node) const {
     const Node& n = nodes_[static_cast<std::size_t>(node)];
@@ -233,7 +258,7 @@ class Tape {
   Mesh mesh_;
   std::vector<detail::Record<Mesh>> records_;
   std::vector<Node> nodes_;
-  std::int64_t serial_ = 0;
+  std::int64_t step_ = next_step();
   bool walked_ = false;
 };
 

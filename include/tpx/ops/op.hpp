@@ -105,9 +105,9 @@ Tape<mesh_of<Xs...>>& tape_of(const Xs&... xs) {
 template <class X>
 int node_on(Tape<typename X::mesh_type>& tape, const X& x) {
   if constexpr (is_on_tape<X>) {
-    return x.track().node;
+    return tape.node_here(x.track());
   } else if constexpr (std::is_same_v<typename X::track_type, Trainable>) {
-    return tape.node_of(*x.track().state, x.local_count());
+    return tape.template node_of<typename X::element_type>(x.track().state, x.local_count());
   } else {
     return -1;
   }
@@ -129,17 +129,17 @@ Y record(Y y, Backward backward, Fill&& fill, const Xs&... xs) {
   if constexpr (recorded<Xs...>) {
     using Mesh = mesh_of<Xs...>;
     Tape<Mesh>& tape = tape_of(xs...);
-    if (!tape.records()) return std::move(y).with_track({&tape, -1});
+    if (!tape.records()) return std::move(y).with_track({&tape, -1, tape.step()});
     const int in[] = {node_on(tape, xs)...};
     bool wanted = false;
     for (const int node : in) wanted = wanted || node >= 0;
-    if (!wanted) return std::move(y).with_track({&tape, -1});
+    if (!wanted) return std::move(y).with_track({&tape, -1, tape.step()});
     const int out = tape.add_node(y.local_count());
     Record<Mesh>& r = tape.record(backward);
     for (std::size_t i = 0; i < sizeof...(Xs); ++i) r.in[i] = in[i];
     r.out = out;
     fill(r);
-    return std::move(y).with_track({&tape, out});
+    return std::move(y).with_track({&tape, out, tape.step()});
   } else {
     (void)backward;
     (void)fill;
