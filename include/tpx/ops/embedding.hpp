@@ -52,6 +52,12 @@ void check_ids(const Mesh& mesh, const std::int32_t* id, std::int64_t n, std::in
   }
 }
 
+template <bool fits, class... Facts>
+constexpr void ids_are_values() {
+  static_assert(fits, "tpx::embedding: ids are values, not terms of a sum: redistribute<Invariant<axis>>(ids) first "
+                      "(see layout)");
+}
+
 }  // namespace detail
 
 /// Looks up rows of a table.
@@ -62,7 +68,7 @@ void check_ids(const Mesh& mesh, const std::int32_t* id, std::int64_t n, std::in
 ///   id  i32 [b,s]       table  [v@tp,h]             y  [b,s,h]{P:tp}     each rank fills in the rows it has
 ///   id  i32 [b,s]       table  [v,h@tp]             y  [b,s,h@tp]
 ///
-/// @pre    0 <= id < v
+/// @pre    0 <= id < v, and the ids are not Partial
 /// @comm   none, forward or backward
 /// @throws tpx::Error where an id is outside, at once on a host space, at TPX_CHECK_LEVEL 2 on a device
 template <Tensor Ids, Tensor Table>
@@ -70,7 +76,12 @@ auto embedding(const Ids& id, const Table& table) {
   static_assert(std::is_same_v<typename Ids::element_type, std::int32_t>, "tpx::embedding: ids are std::int32_t");
   static_assert(Table::ndim == 2, "tpx::embedding: the table is [vocabulary, columns]");
   using Op = ops::embedding<Ids::ndim>;
-  if constexpr (!detail::admits<Op, over<>, Ids, Table>()) {
+  // The rule knows a product's operands as linear; a lookup is so in the table alone.
+  constexpr bool values = detail::no_axis_is(Ids::spec, Kind::partial);
+  detail::ids_are_values<values, detail::layout_is<typename Ids::layout_type>>();
+  if constexpr (!values) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, Ids, Table>()) {
     return refused{};
   } else {
     using T = typename Table::element_type;
