@@ -30,7 +30,8 @@ struct Mlp {
       make_parameter("b1", normal<double>(mesh, layout<Shard<0, tp>>, {ffn}, {3, 2}));
   Parameter<double, 2, layout_t<Shard<0, tp>>, Mesh> w2 =
       make_parameter("w2", normal<double>(mesh, layout<Shard<0, tp>>, {ffn, hidden}, {3, 3}, 0, 0.3));
-  Parameter<double, 1, layout_t<>, Mesh> b2 = make_parameter("b2", normal<double>(mesh, layout<>, {hidden}, {3, 4}));
+  Parameter<double, 1, layout_t<>, Mesh> b2 =
+      make_parameter("b2", normal<double>(mesh, layout<>, {hidden}, {3, 4}));
   DTensor<double, 2, layout_t<>, Mesh> x = normal<double>(mesh, layout<>, {rows, hidden}, {3, 5});
   DTensor<double, 2, layout_t<>, Mesh> g = normal<double>(mesh, layout<>, {rows, hidden}, {3, 6});
 
@@ -68,8 +69,8 @@ Whole run(const Mesh& mesh) {
 
 Whole expected() {
   const auto mlp = mlp_on(make_mesh<tp>(comm::Self()));
-  const Values x = gather(mlp.x), w1 = gather(mlp.w1), b1 = gather(mlp.b1), w2 = gather(mlp.w2), b2 = gather(mlp.b2),
-               dy = gather(mlp.g);
+  const Values x = gather(mlp.x), w1 = gather(mlp.w1), b1 = gather(mlp.b1), w2 = gather(mlp.w2),
+               b2 = gather(mlp.b2), dy = gather(mlp.g);
   const Values a = reference::bias_add(reference::matmul(x, w1, rows, ffn, hidden), b1, rows, ffn);
   const Values h = reference::gelu(a);
   const auto second = reference::matmul_backward(h, w2, dy, rows, hidden, ffn);
@@ -157,7 +158,8 @@ TEST_CASE("a mesh of eight ranks that nobody has") {
   const auto mesh = make_abstract_mesh<tp>({8});
   comm::CommLog& log = mesh.communicator(1).log();
   const Work work = step(mesh, log);
-  const std::vector<comm::CommCall> calls(2, {"tp", comm::Collective::all_reduce, 8, rows * hidden, Element::f64});
+  const std::vector<comm::CommCall> calls(2,
+                                          {"tp", comm::Collective::all_reduce, 8, rows * hidden, Element::f64});
   CHECK(log.calls() == calls);
   CHECK(work.flops >= 6 * 2 * rows * hidden * ffn / 8);
   CHECK(mesh.context().pool().peak() > 0);

@@ -55,7 +55,8 @@ void there_and_back(const World& world, const Mesh& mesh, From from) {
   const auto [least_back, most_back] = predicted(transposed(plan_v<a.bits, b.bits>), shape, mesh);
   CHECK((moved(world.log()) == least_back || moved(world.log()) == most_back));
   const auto dx = tape.gradient(leaf);
-  static_assert(std::is_same_v<typename decltype(dx)::layout_type, dual_t<typename decltype(leaf)::layout_type>>);
+  static_assert(
+      std::is_same_v<typename decltype(dx)::layout_type, dual_t<typename decltype(leaf)::layout_type>>);
   CHECK(off(gather(dx), dy) <= 1e-12);
   if (detail::no_axis_is(dual(a), Kind::partial))
     CHECK(off(local_values(dx), shard_of<double>(shape, dual(a), mesh.grid(), dy)) <= 1e-12);
@@ -111,7 +112,8 @@ TEST_CASE("redistribute and its backward, over threads") {
 
 TEST_CASE("axes that are not named keep their state, and what does not move is the same memory") {
   for_each_mesh([](const World& world, const auto& mesh) {
-    const auto x = put(mesh, given<double>(layout<Shard<0, dp>, Replicate<tp>>, {12, 24}, random_values(288, 3)));
+    const auto x =
+        put(mesh, given<double>(layout<Shard<0, dp>, Replicate<tp>>, {12, 24}, random_values(288, 3)));
     const auto y = redistribute<Invariant<tp>>(x);
     static_assert(std::is_same_v<typename decltype(y)::layout_type, layout_t<Shard<0, dp>>>);
     CHECK(y.data() == x.data());
@@ -142,7 +144,7 @@ TEST_CASE("a layout that the extents do not divide into is refused on every rank
   for_each_mesh([](const World&, const auto& mesh) {
     const auto x = zeros<double>(mesh, layout<>, {7, 24});
     if (mesh.template size<tp>() == 1) return;
-    CHECK_THROWS_WITH_AS((redistribute<Shard<0, tp>>(x)), doctest::Contains("dim 0 of f64[7@tp,24] is split into"),
-                         Error);
+    CHECK_THROWS_WITH_AS((redistribute<Shard<0, tp>>(x)),
+                         doctest::Contains("dim 0 of f64[7@tp,24] is split into"), Error);
   });
 }
