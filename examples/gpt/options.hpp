@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstdint>
+#include <iostream>
+#include <limits>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace gpt {
+
+/// What the command line says; the defaults are what has been found to work for a few minutes on two cores.
+struct Options {
+  int dp = 1;        ///< ranks that split the batch
+  int tp = 0;        ///< ranks that split the layers; 0: what dp leaves
+  std::string text;  ///< a file; empty: the King James Bible
+  std::int64_t layers = 4;
+  std::int64_t hidden = 192;
+  std::int64_t heads = 12;
+  std::int64_t context = 64;
+  std::int64_t batch = 24;
+  std::int64_t steps = 1200;
+  std::uint64_t seed = 1;
+  double learning_rate = 3e-3;
+  std::int64_t warm_up = 100;
+  double weight_decay = 0.1;
+  double clip = 1.0;
+  double temperature = 0.8;
+  std::string precision = "float";
+  std::string progress = "auto";
+};
+
+/// Reads "dp=2,tp=2" into the options; the complaint where it is none.
+inline std::string read_mesh(const std::string& text, Options& options) {
+  const std::string form = "; a mesh is dp=N,tp=N, or one of the two";
+  bool seen_dp = false, seen_tp = false;
+  std::istringstream parts(text + ",");
+  for (std::string part; std::getline(parts, part, ',');) {
+    const std::size_t equal = part.find('=');
+    const std::string axis = part.substr(0, equal);
+    if (equal == std::string::npos || (axis != "dp" && axis != "tp")) return "'" + part + "' is no axis" + form;
+    int size = 0;
+    const char* const end = part.data() + part.size();
+    const auto read = std::from_chars(part.data() + equal + 1, end, size);
+    if (read.ec != std::errc() || read.ptr != end || size < 1)
+      return "'" + part + "' is no number of ranks" + form;
+    bool& seen = axis == "dp" ? seen_dp : seen_tp;
+    if (seen) return axis + " is named twice" + form;
+    seen = true;
+    (axis == "dp" ? options.dp : options.tp) = size;
+  }
+  return {};
+}
+
+/// Refuses what is no number in [low, high]; a NaN is none.
+inline CLI::Validator between(double low, double high) {
+  std::ostringstream range;
+  range.precision(10);
+  range << low << " to " << high;
+  const auto complain = [=, text = range.str()](std::string& given) -> std::string {
+    double value = 0;
+    if (CLI::detail::lexical_cast(given, value) && value >= low && value <= high) return {};
+    return "'" + given + "' is not in the range of " + text;
+  };
+  return CLI::Validator(complain, "", "between");
+}
+
+/// Reads the command line; where the program is to end with it, the exit code: 0 after --help, 2 after a
+/// usage error. What there is to say is said if `speaks`.
+inline std::optional<int> read_options(int argc, char** argv, bool speaks, Options& options) {
+  CLI::App app("Trains a character GPT on a text, each layer split over tp ranks, the batch over dp ranks.",
+               "gpt_train");
+  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  const CLI::Validator positive = between(1, std::numeric_limits<std::int32_t>::max());
+
+  app.add_option_function<std::string>(
+         "--mesh",
+         [&](const std::string& text) {
+           const std::string complaint = read_mesh(text, options);
+           if (!complaint.empty()) throw CLI::ValidationError("--mesh", complaint);
+         },
+         "dp=N,tp=N; what is not named: dp=1, and tp takes all ranks that are left")
+      ->type_name("MESH");
+  app.add_option("--text", options.text,
+                 "text to train on (default: the King James Bible of the program `bible`)")
+      ->type_name("FILE");
+  app.add_option("--layers", options.layers, "transformer blocks")->check(positive);
+  app.add_option("--hidden", options.hidden, "features of an activation, a multiple of heads")->check(positive);
+  app.add_option("--heads", options.heads, "attention heads, a multiple of tp")->check(positive);
+  app.add_option("--context", options.context, "characters that a prediction sees")->check(positive);
+  app.add_option("--batch", options.batch, "samples in a step over all ranks, a multiple of dp")
+      ->check(positive);
+  app.add_option("--steps", options.steps, "updates")->check(positive);
+  app.add_option("--seed", options.seed, "of the weights, the batches and the sample");
+  app.add_option("--learning-rate", options.learning_rate, "at its peak; it ends at a tenth")
+      ->check(between(0, 1e9));
+  app.add_option("--warm-up", options.warm_up, "steps until the peak")
+      ->check(between(0, std::numeric_limits<std::int32_t>::max()));
+  app.add_option("--weight-decay", options.weight_decay, "AdamW's")->check(between(0, 1e9));
+  app.add_option("--clip", options.clip, "largest norm of a gradient")->check(between(1e-9, 1e9));
+  app.add_option("--temperature", options.temperature, "of the sample: less is more careful")
+      ->check(between(1e-3, 1e9));
+  app.add_option("--precision", options.precision, "of the numbers that are computed with")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"float", "double"}));
+  app.add_option("--progress", options.progress, "auto is a bar on a terminal and lines elsewhere")
+      ->type_name("FORM")
+      ->check(CLI::IsMember({"auto", "bar", "lines"}));
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, complaints;
+    const int code = app.exit(error, out, complaints);
+    if (speaks) {
+      std::cout << out.str() << std::flush;
+      std::cerr << complaints.str() << std::flush;
+    }
+    return code == 0 ? 0 : 2;
+  }
+  return std::nullopt;
+}
+
+}  // namespace gpt

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// A character GPT, trained on real text with each layer split over tp ranks and the batch over dp ranks.
+//
+//   mpiexec -n 2 gpt_train                       tp=2 on the King James Bible
+//   mpiexec -n 4 gpt_train --mesh dp=2,tp=2 --text FILE
+//
+// The forward is written once, in tpx/nn/gpt.hpp; the collectives of the backward follow from the layouts in
+// its types. At the end the example compares what was communicated with what the same code, run on an abstract
+// mesh before, said it would communicate.
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "gpt/comm_report.hpp"
+#include "gpt/options.hpp"
+#include "gpt/progress.hpp"
+#include "gpt/text.hpp"
+#include "gpt/trainer.hpp"
+
+namespace {
+
+using namespace gpt;
+using World = tpx::comm::Recording<tpx::comm::Mpi>;
+
+/// What one step communicates, without doing it: the same code on ranks that are not here.
+template <class T>
+tpx::comm::CommLog predict(const Options& options, const Text& text, int dp_size, int tp_size) {
+  const tpx::comm::Recording<tpx::comm::Abstract> world(tpx::comm::Abstract(dp_size * tp_size));
+  Trainer trainer(tpx::make_mesh<dp, tp>(world, {dp_size, tp_size}), options, text, T());
+  trainer.step(0);
+  return world.log();
+}
+
+template <class T>
+int train(World& world, const Options& options) {
+  const bool speaks = world.rank() == 0;
+  const auto mesh = tpx::make_mesh<dp, tp>(world, {options.dp, options.tp});
+  const int dp_size = mesh.template size<dp>(), tp_size = mesh.template size<tp>();
+  const std::string mesh_text =
+      (dp_size > 1 ? "dp=" + std::to_string(dp_size) + "," : "") + "tp=" + std::to_string(tp_size);
+  const Text text = load_text(world, options.text, options.context + 1);
+
+  const tpx::comm::CommLog predicted = predict<T>(options, text, dp_size, tp_size);
+  Trainer trainer(mesh, options, text, T());
+  if (speaks)
+    std::printf("%lld characters of %lld kinds, %lld parameters of %s, mesh %s\n\n",
+                static_cast<long long>(text.size()), static_cast<long long>(text.classes()),
+                static_cast<long long>(trainer.parameters()), options.precision.c_str(), mesh_text.c_str());
+
+  world.log().clear();
+  ProgressReport progress(options, trainer.tokens_per_step(), speaks);
+  double loss_first = 0, loss_final = 0;
+  for (std::int64_t step = 0; step < options.steps; ++step) {
+    loss_final = static_cast<double>(item(trainer.step(step)));
+    if (step == 0) loss_first = loss_final;
+    progress.after(step, loss_final);
+  }
+  const CommReport report(world.log(), options.steps, predicted);
+  const double tokens_per_s = progress.tokens_per_second(options.steps);
+
+  const double held_out = trainer.held_out_loss();
+  if (speaks) std::printf("\nheld-out loss %.4f nats a character\n", held_out);
+  const std::string sample = trainer.sample(300);
+  const bool as_predicted = tpx::comm::agree(world, report.as_predicted());
+  if (speaks) {
+    std::printf("\n%s\n", sample.c_str());
+    report.print();
+    nlohmann::ordered_json result;
+    result["example"] = "gpt_train";
+    result["mesh"] = mesh_text;
+    result["steps"] = options.steps;
+    result["loss_first"] = loss_first;
+    result["loss_final"] = loss_final;
+    result["loss_heldout"] = held_out;
+    result["tokens_per_s"] = tokens_per_s;
+    result["comm"] = report.json();
+    std::printf("\nresult %s\n", result.dump().c_str());
+  }
+  return as_predicted ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  int none = 1;
+  tpx::Environment env(none, argv);  // the options are all ours: Kokkos has a --help too
+  return env.run([&] {
+    World world(env.world());
+    Options options;
+    if (const auto code = read_options(argc, argv, world.rank() == 0, options)) return *code;
+    return options.precision == "float" ? train<float>(world, options) : train<double>(world, options);
+  });
+}
