@@ -17,13 +17,14 @@ int main(int argc, char** argv) {
     const auto mesh = make_mesh<tp>(env.world());
     const std::int64_t batch = 2, positions = 10, heads = 12, depth = 4, features = heads * depth;
 
+    // Weights f64[48,12@tp,4] on the way in, f64[12@tp,4,48] on the way out.
+    const auto in = layout<Shard<1, tp>>;
+    const auto out = layout<Shard<0, tp>>;
     auto x = normal<double>(mesh, layout<>, {batch, positions, features}, {1, 0});  // f64[2,10,48]
-    auto wq = normal<double>(mesh, layout<Shard<1, tp>>, {features, heads, depth}, {1, 1}, 0,
-                             0.2);  // f64[48,12@tp,4]
-    auto wk = normal<double>(mesh, layout<Shard<1, tp>>, {features, heads, depth}, {1, 2}, 0, 0.2);
-    auto wv = normal<double>(mesh, layout<Shard<1, tp>>, {features, heads, depth}, {1, 3}, 0, 0.2);
-    auto wo = normal<double>(mesh, layout<Shard<0, tp>>, {heads, depth, features}, {1, 4}, 0,
-                             0.2);  // f64[12@tp,4,48]
+    auto wq = normal<double>(mesh, in, {features, heads, depth}, {1, 1}, 0, 0.2);
+    auto wk = normal<double>(mesh, in, {features, heads, depth}, {1, 2}, 0, 0.2);
+    auto wv = normal<double>(mesh, in, {features, heads, depth}, {1, 3}, 0, 0.2);
+    auto wo = normal<double>(mesh, out, {heads, depth, features}, {1, 4}, 0, 0.2);
 
     auto r = redistribute<Replicate<tp>>(x);    // f64[2,10,48]{R:tp}   used for different heads
     auto q = matmul(r, wq);                     // f64[2,10,12@tp,4]

@@ -28,18 +28,20 @@ int main(int argc, char** argv) {
         "table", normal<double>(mesh, layout<Replicate<dp>, Shard<0, tp>>, {words, features}, {3}));
     auto shift = normal<double>(mesh, layout<Shard<0, dp>>, {batch, features}, {4});
 
+    // Ops with an operand on the tape are recorded: a leaf whose gradient is wanted, or an input without one.
+    // README: begin
     Tape tape(mesh);
-    auto s = tape.watch(shift);                       // f64[12@dp,6]         a leaf
-    auto e = embedding(tape.input(id), table);        // i32[12@dp] -> f64[12@dp,6]{P:tp}
-    auto x = add(redistribute<Invariant<tp>>(e), s);  // f64[12@dp,6]         one all-reduce over tp
-    auto r = redistribute<Replicate<tp>>(x);          // f64[12@dp,6]{R:tp}
-    auto logits = matmul_transposed(r, table);        // f64[12@dp,24@tp]     the table again
-    auto loss =
-        cross_entropy<over<tp>>(logits, target);  // f64[]{P:dp}          a term of the mean on each rank
+    auto s = tape.watch(shift);                           // f64[12@dp,6]        a leaf
+    auto e = embedding(tape.input(id), table);            // f64[12@dp,6]{P:tp}  each rank the rows it has
+    auto x = add(redistribute<Invariant<tp>>(e), s);      // f64[12@dp,6]        one all-reduce over tp
+    auto r = redistribute<Replicate<tp>>(x);              // f64[12@dp,6]{R:tp}
+    auto logits = matmul_transposed(r, table);            // f64[12@dp,24@tp]    the table again
+    auto loss = cross_entropy<over<tp>>(logits, target);  // f64[]{P:dp}         each rank a term of the mean
     backward(loss);
+    auto of_shift = tape.gradient(s);  // f64[12@dp,6]        S and I keep their state
+    auto of_table = gradient(table);   // f64[24@tp,6]{P:dp}  the dual of R is P
+    // README: end
 
-    auto of_shift = tape.gradient(s);                       // f64[12@dp,6]         S and I keep their state
-    auto of_table = gradient(table);                        // f64[24@tp,6]{P:dp}   the dual of R is P
     auto reduced = redistribute<Invariant<dp>>(of_table);   // f64[24@tp,6]         one all-reduce over dp
     auto mean = redistribute<Invariant<dp>>(detach(loss));  // f64[]
     static_assert(std::is_same_v<decltype(of_shift)::layout_type, layout_t<Shard<0, dp>>>);

@@ -16,8 +16,10 @@ using Vector = Kokkos::View<double*>;
 
 static constexpr int n = 240, iterations = 30;
 
-// ---- the program as it was: this rank's rows of A, from `first` on ------------------------------------------
+// ---- the program as it was; an error in MPI ends the job, as is MPI's default
+// ------------------------------------------
 
+// This rank's rows of A, from `first` on.
 static void fill(const Matrix& a, const Vector& x, int first) {
   using Both = Kokkos::MDRangePolicy<Kokkos::Rank<2>>;
   const auto rows = static_cast<int>(a.extent(0));
@@ -81,7 +83,11 @@ static int run(MPI_Comm theirs) {
   int rank = 0, ranks = 0;
   MPI_Comm_rank(theirs, &rank);
   MPI_Comm_size(theirs, &ranks);
-  if (n % ranks != 0) return 2;
+  if (n % ranks != 0) {
+    if (rank == 0)
+      std::cerr << "error: " << n << " rows are split over ranks whose number divides them" << std::endl;
+    return 2;
+  }
   const Matrix a("a", static_cast<std::size_t>(n / ranks), n);
   const Vector x("x", n);
 
