@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: the squares of a sharded gradient lie on all ranks of the axis
 // expect: tpx::clip_grad_norm: a gradient that is sharded on an axis
-// expect: tpx::over<tpx::axes::dp>
+// expect: on<tpx::axes::tp>
 #include <tpx/comm/self.hpp>
 #include <tpx/train/adamw.hpp>
 

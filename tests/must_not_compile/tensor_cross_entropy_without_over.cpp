@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: a loss over split classes communicates, and says so: cross_entropy<over<tp>>
-// expect: tpx: the op needs this dim whole on every rank: redistribute the operand first, or name the axis in
-// over<...>
+// expect: tpx: the op needs this dim whole on every rank
+// expect: or name the axis in over<...> where the op takes one
 #include <tpx/autodiff/backward.hpp>
 #include <tpx/comm/self.hpp>
 #include <tpx/ops/cross_entropy.hpp>

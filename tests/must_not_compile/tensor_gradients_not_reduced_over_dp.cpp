@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: a gradient that is Partial is summed before an optimizer takes it
 // expect: name the axis, gradients.reduce<over<axes...>>()
-// expect: tpx::over<>
+// expect: on<tpx::axes::dp>
 #include <tpx/comm/self.hpp>
 #include <tpx/train/adamw.hpp>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// must not compile: a weight beside activations of another batch on each rank is Replicate there, else its
-// gradients were never summed expect: tpx: Invariant mixes with Invariant only expect: fix<1,
-// tpx::Replicate<tpx::axes::dp>
+// must not compile: a weight beside a batch split over dp is Replicate there: its gradients are summed
+// expect: tpx: Invariant mixes with Invariant only
+// expect: fix<1, tpx::Replicate<tpx::axes::dp>
 #include <tpx/autodiff/parameter.hpp>
 #include <tpx/comm/self.hpp>
 #include <tpx/ops/add.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -16,8 +17,14 @@ namespace detail {
 
 template <bool fits, class... Facts>
 constexpr void a_norm_names_its_axes() {
-  static_assert(fits, "tpx::clip_grad_norm: a gradient that is sharded on an axis has its squares on all of the axis's "
-                      "ranks: name the axis in over<...> (see parameter, over)");
+  static_assert(fits,
+                "tpx::clip_grad_norm: a gradient that is sharded on an axis has its squares on all of the "
+                "axis's ranks: name the axis in over<...> (see on, over)");
+}
+template <unsigned missing, class List, class Over>
+constexpr void check_norm_axes() {
+  if constexpr (missing != 0)
+    a_norm_names_its_axes<false, on<axis_at_t<std::countr_zero(missing), List>>, Over>();
 }
 
 }  // namespace detail
@@ -60,8 +67,7 @@ auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, doub
   using Mesh = typename Model::mesh_type;
   constexpr unsigned over = detail::mask_of<Over, typename Mesh::axes>;
   model.visit([]<class P>(P&) {
-    detail::a_norm_names_its_axes<(detail::axes_in(P::spec, Kind::shard) & ~over) == 0,
-                                  detail::parameter<typename P::layout_type>, Over>();
+    detail::check_norm_axes<(detail::axes_in(P::spec, Kind::shard) & ~over), typename Mesh::axes, Over>();
   });
   const detail::Region region("tpx::clip_norm");
   const Mesh& mesh = gradients.mesh();
@@ -76,9 +82,8 @@ auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, doub
       if ((slot.same_on & over) >> a & 1u) counts = counts && mesh.grid().coordinate[a] == 0;
     if (!counts) continue;
     const T* g = slot.state->gradient.template as<T>();
-    mesh.context().launch({2 * slot.count, slot.count * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-      kernel::sum_squares_accumulate(exec, g, slot.count, sum);
-    });
+    mesh.context().launch({2 * slot.count, slot.count * std::int64_t{sizeof(T)}},
+                          [&](const auto& exec) { kernel::sum_squares_accumulate(exec, g, slot.count, sum); });
   }
   if constexpr (over != 0) detail::all_reduce(mesh, over, static_cast<const double*>(sum), sum, 1);
   mesh.context().launch({}, [&](const auto& exec) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -17,11 +18,19 @@ namespace detail {
 
 template <bool fits, class... Facts>
 constexpr void a_gradient_is_reduced() {
-  static_assert(fits, "tpx: the gradient of a parameter that is Replicate on an axis is Partial there: name the axis, "
-                      "gradients.reduce<over<axes...>>(), before it is used (see parameter, over)");
+  static_assert(
+      fits,
+      "tpx: the gradient of a parameter that is Replicate on an axis is Partial there: name the axis, "
+      "gradients.reduce<over<axes...>>(), before it is used (see on, over)");
 }
-template <class L>
-struct parameter;
+
+/// Whether no axis is missing. The first one is what the error names, and not the parameters, so that a model
+/// with many makes one error.
+template <unsigned missing, class List, class Over>
+constexpr void check_reduced() {
+  if constexpr (missing != 0)
+    a_gradient_is_reduced<false, on<axis_at_t<std::countr_zero(missing), List>>, Over>();
+}
 
 /// Axes on which a parameter's layout is of a kind.
 constexpr unsigned axes_in(Spec spec, Kind kind) {
@@ -80,8 +89,8 @@ class Gradients {
       constexpr Spec spec = P::spec;
       constexpr unsigned shards = detail::axes_in(spec, Kind::shard);
       constexpr unsigned all = (1u << Mesh::axes::size) - 1;
-      slots_.push_back(
-          {p.track().state.get(), p.shard(), p.local_count(), detail::axes_in(spec, Kind::replicate), all & ~shards});
+      slots_.push_back({p.track().state.get(), p.shard(), p.local_count(),
+                        detail::axes_in(spec, Kind::replicate), all & ~shards});
     });
     for (const detail::ParameterSlot& slot : slots_) add_group(slot.reduced_over);
     for (Group& group : groups_) lay_out(group);
@@ -96,13 +105,13 @@ class Gradients {
   /// Sums over the ranks what is Partial: once a step, however many micro-batches went into it.
   ///
   /// @pre    every axis on which a parameter is Replicate is named
-  /// @comm   one all_reduce over each set of axes on which gradients are Partial together, of all their elements
+  /// @comm   one all_reduce over each set of axes on which gradients are Partial together, of all their
+  /// elements
   template <class Over>
   ReducedGradients<Model> reduce() {
     constexpr unsigned over = detail::mask_of<Over, typename Mesh::axes>;
     model_->visit([]<class P>(P&) {
-      detail::a_gradient_is_reduced<(detail::axes_in(P::spec, Kind::replicate) & ~over) == 0,
-                                    detail::parameter<typename P::layout_type>, Over>();
+      detail::check_reduced<(detail::axes_in(P::spec, Kind::replicate) & ~over), typename Mesh::axes, Over>();
     });
     const detail::Region region("tpx::reduce_grad");
     for (detail::ParameterSlot& slot : slots_) {
@@ -144,8 +153,8 @@ class Gradients {
       if (slot.reduced_over != group.axes) continue;
       T* base = group.memory->template as<T>();
       slot.state->gradient =
-          Buffer::borrow(Mesh::context_type::has_memory ? base + offset : base, slot.count * std::int64_t{sizeof(T)},
-                         std::shared_ptr<void>(group.memory));
+          Buffer::borrow(Mesh::context_type::has_memory ? base + offset : base,
+                         slot.count * std::int64_t{sizeof(T)}, std::shared_ptr<void>(group.memory));
       offset += slot.count;
     }
   }
