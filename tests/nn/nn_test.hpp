@@ -12,6 +12,19 @@
 #include "model.hpp"
 #include "support/check_op.hpp"
 
+namespace doctest {
+
+template <>
+struct StringMaker<std::vector<std::string>> {
+  static String convert(const std::vector<std::string>& lines) {
+    std::string text;
+    for (const std::string& line : lines) text += (text.empty() ? "{" : ", ") + line;
+    return String((text + (text.empty() ? "{}" : "}")).c_str());
+  }
+};
+
+}  // namespace doctest
+
 /// Layers against the plain loops of model.hpp, and what they communicate against what their docstrings say.
 namespace tpx::test {
 
