@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -32,6 +33,23 @@ Shape view_shape(const View& view) {
   return s;
 }
 
+/// Throws, on every rank, where the ranks' Views differ in an extent or one of them is not dense.
+/// @comm over all axes together, two all_reduces of one i64 for each dim and one more
+template <class Mesh>
+void agree_on_views(const Mesh& mesh, const Shape& local, bool dense) {
+  if (mesh.size() == 1) return;
+  const auto& all = mesh.communicator((1u << Mesh::axes::size) - 1);
+  std::int64_t least[Spec::max_dims + 1], most[Spec::max_dims + 1];
+  const int n = local.ndim();
+  for (int d = 0; d < n; ++d) least[d] = local[d];
+  least[n] = dense ? 1 : 0;
+  all.all_reduce(least, most, n + 1, Element::i64, comm::Reduction::max);
+  all.all_reduce(least, least, n + 1, Element::i64, comm::Reduction::min);
+  for (int d = 0; d < n; ++d)
+    TPX_EXPECTS(least[d] == most[d], d, least[d], most[d], "all ranks' Views have equal extents");
+  TPX_EXPECTS(least[n] == 1, "all ranks' Views are dense; copy_view takes a strided one");
+}
+
 }  // namespace detail
 
 /// Makes a tensor of the ranks' local Views, sharing their memory: the shard is the View.
@@ -42,7 +60,7 @@ Shape view_shape(const View& view) {
 ///   view  (m, n)  on each rank     layout<Shard<0, tp>>     x  [p m @tp, n]
 ///
 /// @pre    the View is dense, its memory is the mesh's execution space's, and all ranks' Views have equal
-///         extents (at TPX_CHECK_LEVEL 3 that is verified by an all-reduce)
+///         extents (at TPX_CHECK_LEVEL 3 the ranks verify that together)
 /// @post   a managed View lives as long as the tensor; an unmanaged one must
 /// @throws tpx::Error where a View is not dense: `copy_view` takes it
 template <class Mesh, class... Placements, class View>
@@ -58,19 +76,9 @@ auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view) {
   static_assert(std::is_same_v<typename View::memory_space, typename Mesh::context_type::memory_space>,
                 "tpx::wrap: the View's memory is that of the mesh's execution space");
   const Shape local = detail::view_shape(view);
+  if constexpr (check_level >= check_level_collective) detail::agree_on_views(mesh, local, view.span_is_contiguous());
   TPX_EXPECTS(view.span_is_contiguous(), "the View is dense; copy_view takes a strided one");
   const Shape global = detail::global_shape(local, spec_v<L, typename Mesh::axes>, mesh.grid());
-  if constexpr (check_level >= check_level_collective) {
-    for (unsigned a = 0; a < static_cast<unsigned>(Mesh::axes::size); ++a) {
-      if (mesh.grid().ranks(1u << a) == 1) continue;
-      for (int d = 0; d < n; ++d) {
-        std::int64_t least = local[d], most = local[d];
-        mesh.communicator(1u << a).all_reduce(&least, &least, 1, Element::i64, comm::Reduction::min);
-        mesh.communicator(1u << a).all_reduce(&most, &most, 1, Element::i64, comm::Reduction::max);
-        TPX_EXPECTS(least == most, d, least, most, "all ranks' Views have equal extents");
-      }
-    }
-  }
   auto keep = std::make_shared<View>(view);
   // The cast is for a const View, which was refused above, in one error.
   Buffer shard =
