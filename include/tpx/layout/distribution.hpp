@@ -83,8 +83,10 @@ class Distribution {
 
   /// Extents of this rank's shard.
   constexpr Shape local() const {
-    Shape s;
-    for (int d = 0; d < ndim(); ++d) s.push_back(piece(d).extent);
+    Shape s = global_;
+    // Even pieces: in which order the axes split a dim makes no difference to the extents.
+    for (int a = 0; a < grid_.axes; ++a)
+      if (const AxisState state = spec_[a]; state.kind == Kind::shard) s[state.dim] /= grid_.size[a];
     return s;
   }
 
