@@ -26,7 +26,7 @@ TPX_FUNCTION inline double sqrt(double x) { return ::sqrt(x); }
 TPX_FUNCTION inline float sqrt(float x) { return ::sqrtf(x); }
 
 /// exp(x) = 2^n exp(r), n the integer nearest to x / ln 2; exp(r) = 1 + r + r^2 p(r), p a Chebyshev fit.
-TPX_FUNCTION inline float exp(float x) {
+TPX_FORCEINLINE_FUNCTION float exp(float x) {
 #ifdef TPX_DEVICE_CODE
   return ::expf(x);
 #else
@@ -55,7 +55,7 @@ TPX_FUNCTION inline float exp(float x) {
 }
 
 /// tanh: an odd polynomial near zero, 1 - 2 / (exp(2x) + 1) elsewhere.
-TPX_FUNCTION inline float tanh(float x) {
+TPX_FORCEINLINE_FUNCTION float tanh(float x) {
 #ifdef TPX_DEVICE_CODE
   return ::tanhf(x);
 #else
@@ -72,7 +72,7 @@ TPX_FUNCTION inline float tanh(float x) {
 }
 
 /// erf: an odd polynomial up to 1; beyond, 1 - exp(q(x)) with q a fit of log(1 - erf) up to 4.
-TPX_FUNCTION inline float erf(float x) {
+TPX_FORCEINLINE_FUNCTION float erf(float x) {
 #ifdef TPX_DEVICE_CODE
   return ::erff(x);
 #else

@@ -81,14 +81,14 @@ template <class T>
 struct Fill {
   T* dst;
   T value;
-  KOKKOS_FUNCTION void operator()(std::int64_t i) const { dst[i] = value; }
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { dst[i] = value; }
 };
 
 template <class T>
 struct Accumulate {
   const T* src;
   T* dst;
-  KOKKOS_FUNCTION void operator()(std::int64_t i) const { dst[i] += src[i]; }
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { dst[i] += src[i]; }
 };
 
 template <class T>
@@ -96,7 +96,7 @@ struct Scale {
   const T* src;
   T* dst;
   T factor;
-  KOKKOS_FUNCTION void operator()(std::int64_t i) const { dst[i] = factor * src[i]; }
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { dst[i] = factor * src[i]; }
 };
 
 template <class T>
@@ -104,7 +104,7 @@ struct Add {
   const T* a;
   const T* b;
   T* dst;
-  KOKKOS_FUNCTION void operator()(std::int64_t i) const { dst[i] = a[i] + b[i]; }
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { dst[i] = a[i] + b[i]; }
 };
 
 }  // namespace impl

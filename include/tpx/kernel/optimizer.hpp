@@ -29,7 +29,7 @@ struct AdamWStep {
   T* v;
   const T* gradient_scale;
   T beta1, rest1, beta2, rest2, keep, step, root, epsilon;
-  KOKKOS_FUNCTION void operator()(std::int64_t i) const {
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const {
     const T g = gradient_scale == nullptr ? gradient[i] : gradient[i] * *gradient_scale;
     const T first = beta1 * m[i] + rest1 * g, second = beta2 * v[i] + rest2 * g * g;
     m[i] = first;

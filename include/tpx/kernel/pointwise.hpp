@@ -72,11 +72,11 @@ struct Element {
 /// x Phi(x), Phi the distribution function of the normal distribution.
 struct GeluErf {
   template <class T>
-  KOKKOS_FUNCTION static T value(T x) {
+  KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
     return T(0.5) * x * (T(1) + math::erf(x * T(0.70710678118654752440)));
   }
   template <class T>
-  KOKKOS_FUNCTION static T derivative(T x) {
+  KOKKOS_FORCEINLINE_FUNCTION static T derivative(T x) {
     const T distribution = T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440)));
     return distribution + x * T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
   }
@@ -85,12 +85,12 @@ struct GeluErf {
 /// x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3).
 struct GeluTanh {
   template <class T>
-  KOKKOS_FUNCTION static T value(T x) {
+  KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
     const T u = T(0.79788456080286535588) * x * (T(1) + T(0.044715) * x * x);
     return T(0.5) * x * (T(1) + math::tanh(u));
   }
   template <class T>
-  KOKKOS_FUNCTION static T derivative(T x) {
+  KOKKOS_FORCEINLINE_FUNCTION static T derivative(T x) {
     const T square = T(0.044715) * x * x;
     const T t = math::tanh(T(0.79788456080286535588) * x * (T(1) + square));
     const T slope = T(0.79788456080286535588) * (T(1) + T(3) * square);
@@ -102,7 +102,7 @@ template <class T, class Function>
 struct Activate {
   const T* x;
   T* y;
-  KOKKOS_FUNCTION void operator()(std::int64_t i) const { y[i] = Function::value(x[i]); }
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { y[i] = Function::value(x[i]); }
 };
 
 template <class T, class Function, bool Accumulate>
@@ -110,7 +110,7 @@ struct ActivateBackward {
   const T* x;
   const T* dy;
   T* dx;
-  KOKKOS_FUNCTION void operator()(std::int64_t i) const {
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const {
     const T gradient = dy[i] * Function::derivative(x[i]);
     dx[i] = Accumulate ? dx[i] + gradient : gradient;
   }
