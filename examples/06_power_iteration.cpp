@@ -16,8 +16,7 @@ using Vector = Kokkos::View<double*>;
 
 static constexpr int n = 240, iterations = 30;
 
-// ---- the program as it was; an error in MPI ends the job, as is MPI's default
-// ------------------------------------------
+// ---- the program as it was; an error in MPI ends the job, as is MPI's default ------------------------------
 
 // This rank's rows of A, from `first` on.
 static void fill(const Matrix& a, const Vector& x, int first) {
