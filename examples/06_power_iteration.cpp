@@ -34,23 +34,24 @@ static double power_iteration(const Matrix& a, const Vector& x, MPI_Comm comm) {
   int rank = 0;
   MPI_Comm_rank(comm, &rank);
   const Vector y("y", a.extent(0));
+  const Kokkos::RangePolicy<Kokkos::IndexType<int>> each(0, rows);
   double eigenvalue = 0, norm2 = 0;
   for (int it = 0; it < iterations; ++it) {
     Kokkos::parallel_for(
-        "multiply", rows, KOKKOS_LAMBDA(int i) {
+        "multiply", each, KOKKOS_LAMBDA(int i) {
           y(i) = 0;
           for (int j = 0; j < n; ++j) y(i) += a(i, j) * x(j);
         });
     const int first = rank * rows;
     Kokkos::parallel_reduce(
-        "x' y", rows, KOKKOS_LAMBDA(int i, double& sum) { sum += x(first + i) * y(i); }, eigenvalue);
+        "x' y", each, KOKKOS_LAMBDA(int i, double& sum) { sum += x(first + i) * y(i); }, eigenvalue);
     Kokkos::parallel_reduce(
-        "y' y", rows, KOKKOS_LAMBDA(int i, double& sum) { sum += y(i) * y(i); }, norm2);
+        "y' y", each, KOKKOS_LAMBDA(int i, double& sum) { sum += y(i) * y(i); }, norm2);
     MPI_Allreduce(MPI_IN_PLACE, &eigenvalue, 1, MPI_DOUBLE, MPI_SUM, comm);
     MPI_Allreduce(MPI_IN_PLACE, &norm2, 1, MPI_DOUBLE, MPI_SUM, comm);
     const double scale = 1 / std::sqrt(norm2);
     Kokkos::parallel_for(
-        "scale", rows, KOKKOS_LAMBDA(int i) { y(i) *= scale; });
+        "scale", each, KOKKOS_LAMBDA(int i) { y(i) *= scale; });
     Kokkos::fence();
     MPI_Allgather(y.data(), rows, MPI_DOUBLE, x.data(), rows, MPI_DOUBLE, comm);
   }
