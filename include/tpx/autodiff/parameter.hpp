@@ -15,10 +15,10 @@ namespace tpx {
 /// it is reset.
 struct ParameterState {
   std::string name;
-  bool decays = true;       ///< whether weight decay applies to it
-  Buffer gradient{};        ///< of the dual layout; memory of the first use on a tape, kept
-  bool filled = false;      ///< whether the gradient holds one since it was reset
-  std::int64_t step = -1;   ///< of the tape that it was last used on, and its node there
+  bool decays = true;      ///< whether weight decay applies to it
+  Buffer gradient{};       ///< of the dual layout; memory of the first use on a tape, kept
+  bool filled = false;     ///< whether the gradient holds one since it was reset
+  std::int64_t step = -1;  ///< of the tape that it was last used on, and its node there
   int node = -1;
 };
 
@@ -34,7 +34,8 @@ using Parameter = DTensor<T, N, L, Mesh, Trainable>;
 
 /// Makes a value a parameter; it shares the value's memory, which optimizers overwrite.
 template <class T, int N, class L, class Mesh>
-Parameter<T, N, L, Mesh> make_parameter(std::string name, const DTensor<T, N, L, Mesh>& value, bool decays = true) {
+Parameter<T, N, L, Mesh> make_parameter(std::string name, const DTensor<T, N, L, Mesh>& value,
+                                        bool decays = true) {
   static_assert(std::is_floating_point_v<T>, "tpx::make_parameter: a parameter has floating-point elements");
   auto state = std::make_shared<ParameterState>();
   state->name = std::move(name);
@@ -52,7 +53,8 @@ DTensor<T, N, L, Mesh> value(const Parameter<T, N, L, Mesh>& p) {
 /// @pre a backward reached the parameter since its gradient was reset
 template <class T, int N, class L, class Mesh>
 DTensor<T, N, dual_t<L>, Mesh> gradient(const Parameter<T, N, L, Mesh>& p) {
-  TPX_EXPECTS(p.track().state->filled, p.track().state->name, "backward reaches the parameter before its gradient is read");
+  TPX_EXPECTS(p.track().state->filled, p.track().state->name,
+              "backward reaches the parameter before its gradient is read");
   return {p.mesh(), p.shape(), p.track().state->gradient};
 }
 

@@ -83,7 +83,8 @@ class Tape {
   /// The tensor as a leaf of this tape, sharing its memory; its gradient is kept until clear().
   template <class T, int N, class L>
   DTensor<T, N, L, Mesh, OnTape<Mesh>> watch(const DTensor<T, N, L, Mesh>& x) {
-    static_assert(std::is_floating_point_v<T>, "tpx::Tape::watch: a leaf has floating-point elements; see input()");
+    static_assert(std::is_floating_point_v<T>,
+                  "tpx::Tape::watch: a leaf has floating-point elements; see input()");
     const int node = add_node(x.local_count());
     nodes_[static_cast<std::size_t>(node)].kept = true;
     return {mesh_, x.shape(), x.shard(), {this, node, step_}};
@@ -186,7 +187,8 @@ class Tape {
     if (!add) n.gradient = detail::allocate<T>(mesh_, n.count);
     if (add && !n.gradient.unique()) {  // shared with another node: it must not see what is added here
       Buffer own = detail::allocate<T>(mesh_, n.count);
-      detail::copy_elements(mesh_, static_cast<const T*>(n.gradient.template as<T>()), own.template as<T>(), n.count);
+      detail::copy_elements(mesh_, static_cast<const T*>(n.gradient.template as<T>()), own.template as<T>(),
+                            n.count);
       n.gradient = std::move(own);
     }
     n.filled = true;

@@ -224,7 +224,8 @@ class DeviceMesh {
 
   template <class Axis>
   static constexpr int place() {
-    detail::the_mesh_has_the_axis<(detail::index_of<Axis, axes> >= 0), detail::axis<Axis>, detail::mesh<axes>>();
+    detail::the_mesh_has_the_axis<(detail::index_of<Axis, axes> >= 0), detail::axis<Axis>,
+                                  detail::mesh<axes>>();
     return detail::index_of<Axis, axes>;
   }
 

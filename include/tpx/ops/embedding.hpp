@@ -31,10 +31,11 @@ void embedding_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const auto* id = static_cast<const std::int32_t*>(r.saved[0].template as<std::int32_t>());
   const T* dy = tape.template gradient_of<T>(r.out);
   const Sink<T> dtable = tape.template sink<T>(r.in[1]);
-  tape.mesh().context().launch({rows * columns, 3 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    if (!dtable.accumulate) kernel::fill(exec, dtable.data, held * columns, T(0));
-    kernel::embedding_backward(exec, id, dy, dtable.data, rows, columns, first, held);
-  });
+  tape.mesh().context().launch(
+      {rows * columns, 3 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+        if (!dtable.accumulate) kernel::fill(exec, dtable.data, held * columns, T(0));
+        kernel::embedding_backward(exec, id, dy, dtable.data, rows, columns, first, held);
+      });
 }
 
 /// Ids are checked where that costs no waiting for a device, and everywhere at TPX_CHECK_LEVEL 2.
@@ -54,8 +55,9 @@ void check_ids(const Mesh& mesh, const std::int32_t* id, std::int64_t n, std::in
 
 template <bool fits, class... Facts>
 constexpr void ids_are_values() {
-  static_assert(fits, "tpx::embedding: ids are values, not terms of a sum: redistribute<Invariant<axis>>(ids) first "
-                      "(see layout)");
+  static_assert(fits,
+                "tpx::embedding: ids are values, not terms of a sum: redistribute<Invariant<axis>>(ids) first "
+                "(see layout)");
 }
 
 }  // namespace detail
@@ -73,7 +75,8 @@ constexpr void ids_are_values() {
 /// @throws tpx::Error where an id is outside, at once on a host space, at TPX_CHECK_LEVEL 2 on a device
 template <Tensor Ids, Tensor Table>
 auto embedding(const Ids& id, const Table& table) {
-  static_assert(std::is_same_v<typename Ids::element_type, std::int32_t>, "tpx::embedding: ids are std::int32_t");
+  static_assert(std::is_same_v<typename Ids::element_type, std::int32_t>,
+                "tpx::embedding: ids are std::int32_t");
   static_assert(Table::ndim == 2, "tpx::embedding: the table is [vocabulary, columns]");
   using Op = ops::embedding<Ids::ndim>;
   // The rule knows a product's operands as linear; a lookup is so in the table alone.

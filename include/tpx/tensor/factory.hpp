@@ -24,8 +24,9 @@ namespace detail {
 
 template <bool fits, class... Facts>
 constexpr void a_factory_makes_values() {
-  static_assert(fits, "tpx: a factory makes values, not terms of a sum: make it Shard, Replicate or Invariant and "
-                      "redistribute to Partial (see layout)");
+  static_assert(fits,
+                "tpx: a factory makes values, not terms of a sum: make it Shard, Replicate or Invariant and "
+                "redistribute to Partial (see layout)");
 }
 
 template <class L, class Mesh>
@@ -70,8 +71,9 @@ template <class T, std::size_t N, class Mesh, class... Placements>
 auto full(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], T value) {
   constexpr int n = static_cast<int>(N);
   return detail::filled<T, n, layout_t<Placements...>>(
-      mesh, detail::shape_of<n>(shape),
-      [&](const auto& exec, T* data, const kernel::IndexMap& map) { kernel::fill(exec, data, map.size(), value); });
+      mesh, detail::shape_of<n>(shape), [&](const auto& exec, T* data, const kernel::IndexMap& map) {
+        kernel::fill(exec, data, map.size(), value);
+      });
 }
 
 /// A tensor of zeros.  @comm none
@@ -84,8 +86,8 @@ auto zeros(const Mesh& mesh, L layout, const std::int64_t (&shape)[N]) {
 /// @post   the whole tensor is the same for every layout and mesh, bit for bit
 /// @comm   none
 template <class T, std::size_t N, class Mesh, class... Placements>
-auto uniform(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], RandomKey key, double low = 0,
-             double high = 1) {
+auto uniform(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], RandomKey key,
+             double low = 0, double high = 1) {
   constexpr int n = static_cast<int>(N);
   return detail::filled<T, n, layout_t<Placements...>>(
       mesh, detail::shape_of<n>(shape), [&](const auto& exec, T* data, const kernel::IndexMap& map) {
@@ -97,8 +99,8 @@ auto uniform(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape
 /// @post   the whole tensor is the same for every layout and mesh, bit for bit
 /// @comm   none
 template <class T, std::size_t N, class Mesh, class... Placements>
-auto normal(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], RandomKey key, double mean = 0,
-            double deviation = 1) {
+auto normal(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], RandomKey key,
+            double mean = 0, double deviation = 1) {
   constexpr int n = static_cast<int>(N);
   return detail::filled<T, n, layout_t<Placements...>>(
       mesh, detail::shape_of<n>(shape), [&](const auto& exec, T* data, const kernel::IndexMap& map) {
@@ -143,8 +145,8 @@ auto from_function(const Mesh& mesh, Layout<Placements...>, const std::int64_t (
 /// @throws tpx::Error, on every rank, where root's number of values is not the shape's, or there is no such
 ///         rank
 template <class T, std::size_t N, class Mesh, class... Placements>
-auto distribute(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], const std::vector<T>& values,
-                int root = 0) {
+auto distribute(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N],
+                const std::vector<T>& values, int root = 0) {
   constexpr int n = static_cast<int>(N);
   using L = layout_t<Placements...>;
   detail::check_value_layout<L, Mesh>();

@@ -76,7 +76,8 @@ auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view) {
   static_assert(std::is_same_v<typename View::memory_space, typename Mesh::context_type::memory_space>,
                 "tpx::wrap: the View's memory is that of the mesh's execution space");
   const Shape local = detail::view_shape(view);
-  if constexpr (check_level >= check_level_collective) detail::agree_on_views(mesh, local, view.span_is_contiguous());
+  if constexpr (check_level >= check_level_collective)
+    detail::agree_on_views(mesh, local, view.span_is_contiguous());
   TPX_EXPECTS(view.span_is_contiguous(), "the View is dense; copy_view takes a strided one");
   const Shape global = detail::global_shape(local, spec_v<L, typename Mesh::axes>, mesh.grid());
   auto keep = std::make_shared<View>(view);
