@@ -18,14 +18,14 @@ struct Options {
   int dp = 1;        ///< ranks that split the batch
   int tp = 0;        ///< ranks that split the layers; 0: what dp leaves
   std::string text;  ///< a file; empty: the King James Bible
-  std::int64_t layers = 4;
+  std::int64_t layers = 3;
   std::int64_t hidden = 192;
   std::int64_t heads = 12;
   std::int64_t context = 64;
   std::int64_t batch = 24;
-  std::int64_t steps = 1200;
+  std::int64_t steps = 1500;
   std::uint64_t seed = 1;
-  double learning_rate = 3e-3;
+  double learning_rate = 4e-3;
   std::int64_t warm_up = 100;
   double weight_decay = 0.1;
   double clip = 1.0;
@@ -117,7 +117,7 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
     const int code = app.exit(error, out, complaints);
     if (speaks) {
       std::cout << out.str() << std::flush;
-      std::cerr << complaints.str() << std::flush;
+      if (code != 0) std::cerr << "error: " << complaints.str() << std::flush;
     }
     return code == 0 ? 0 : 2;
   }

@@ -63,11 +63,11 @@ class ProgressReport {
   int digits() const { return static_cast<int>(std::to_string(steps_).size()); }
 
   void show_bar(std::int64_t done, double loss) const {
-    constexpr std::int64_t width = 30;
+    constexpr std::int64_t width = 20;
     const auto filled = static_cast<std::size_t>(width * done / steps_);
     const std::string bar =
         std::string(filled, '#') + std::string(static_cast<std::size_t>(width) - filled, '.');
-    std::printf("\r[%s] %*lld/%lld  loss %.4f  %.0f tokens/s  %s left ", bar.c_str(), digits(),
+    std::printf("\r[%s] %*lld/%lld  loss %.4f  %.0f tokens/s  %s left\033[K", bar.c_str(), digits(),
                 static_cast<long long>(done), static_cast<long long>(steps_), loss, tokens_per_second(done),
                 left(done).c_str());
   }
