@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#
+#   same_run.sh TEXT PROGRAM LAUNCHER NP-FLAG
+#
+# gpt_train in double on one rank and on every kind of mesh: the losses of the result line agree to 1e-10, the
+# samples to the character, and each mesh communicated what was predicted.
+set -euo pipefail
+text=$1 program=$2 launcher=$3 np_flag=$4
+
+# train RANKS MESH: the output
+train() {
+  "$launcher" "$np_flag" "$1" "$program" --mesh "$2" --text "$text" --layers 2 --hidden 48 --heads 12 --context 16 \
+    --batch 12 --steps 20 --precision double
+}
+# number KEY OUTPUT: from the last line
+number() { tail -n 1 <<< "$2" | sed -n "s/^result {.*\"$1\":\([0-9.e+-]*\)[,}].*/\1/p"; }
+sample() { sed -n '/^held-out loss/,/^Communication/p' <<< "$1" | sed '1d;$d'; }
+
+alone=$(train 1 tp=1)
+[ "$(sample "$alone" | wc -c)" -ge 300 ] || { echo "no sample of 300 characters:"; echo "$alone"; exit 1; }
+failures=0
+while read -r ranks mesh calls; do
+  here=$(train "$ranks" "$mesh")
+  for key in loss_first loss_final loss_heldout; do
+    one=$(number $key "$alone") many=$(number $key "$here")
+    awk -v a="$one" -v b="$many" 'BEGIN { d = a - b; if (d < 0) d = -d; exit !(a > 0 && d <= 1e-10 * a) }' ||
+      { echo "$mesh: $key is '$many', on one rank '$one'"; failures=$((failures + 1)); }
+  done
+  [ "$(sample "$here")" = "$(sample "$alone")" ] || { echo "$mesh: another sample"; failures=$((failures + 1)); }
+  for part in "\"example\":\"gpt_train\",\"mesh\":\"$mesh\",\"steps\":20," '"as_predicted":true' "$calls"; do
+    tail -n 1 <<< "$here" | grep -qF "$part" || { echo "$mesh: no $part in the result"; failures=$((failures + 1)); }
+  done
+done << 'MESHES'
+2 tp=2 {"tp":{"all_reduce":{"calls":13,
+3 tp=3 {"tp":{"all_reduce":{"calls":13,
+4 tp=4 {"tp":{"all_reduce":{"calls":13,
+2 dp=2,tp=1 {"dp":{"all_reduce":{"calls":3,
+4 dp=2,tp=2 {"dp":{"all_reduce":{"calls":2,
+MESHES
+exit $((failures > 0))
