@@ -212,7 +212,8 @@ TEST_CASE("without a tape, without leaves, and after backward nothing is recorde
     Tape<Mesh> tape(mesh);
     const auto w = make_parameter("w", square(mesh, layout<>, w0));
     const auto plain = matmul(square(mesh, layout<>, x0), w);
-    static_assert(std::is_same_v<typename decltype(plain)::track_type, NoTape>);
+    static_assert(std::is_same_v<typename decltype(plain)::track_type, OffTape>);
+    static_assert(std::is_same_v<typename decltype(detach(plain))::track_type, NoTape>);
     static_assert(sizeof(DTensor<double, 2, layout_t<>, Mesh>) <
                   sizeof(DTensor<double, 2, layout_t<>, Mesh, OnTape<Mesh>>));
     const auto y = gelu(tape.input(square(mesh, layout<>, x0)));

@@ -18,6 +18,8 @@ struct ParameterState {
   bool decays = true;      ///< whether weight decay applies to it
   Buffer gradient{};       ///< of the dual layout; memory of the first use on a tape, kept
   bool filled = false;     ///< whether the gradient holds one since it was reset
+  bool reduced = false;     ///< whether it has been summed over the ranks: no longer of the dual layout
+  bool gathered = false;    ///< whether it lies in a Gradients' memory
   std::int64_t step = -1;  ///< of the tape that it was last used on, and its node there
   int node = -1;
 };
@@ -50,11 +52,13 @@ DTensor<T, N, L, Mesh> value(const Parameter<T, N, L, Mesh>& p) {
 }
 
 /// The parameter's gradient, sharing its memory.
-/// @pre a backward reached the parameter since its gradient was reset
+/// @pre a backward reached the parameter since its gradient was reset, and it was not reduced since
 template <class T, int N, class L, class Mesh>
 DTensor<T, N, dual_t<L>, Mesh> gradient(const Parameter<T, N, L, Mesh>& p) {
   TPX_EXPECTS(p.track().state->filled, p.track().state->name,
               "backward reaches the parameter before its gradient is read");
+  TPX_EXPECTS(!p.track().state->reduced, p.track().state->name,
+              "after Gradients::reduce a gradient is of another layout: read it by reduced.gradient(parameter)");
   return {p.mesh(), p.shape(), p.track().state->gradient};
 }
 

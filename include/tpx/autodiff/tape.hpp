@@ -181,6 +181,8 @@ class Tape {
     Node& n = nodes_[static_cast<std::size_t>(node)];
     const bool add = filled(node);
     if (n.parameter != nullptr) {
+      TPX_EXPECTS(!n.parameter->reduced, n.parameter->name,
+                  "gradients that were reduced are reset before the next backward adds to them");
       n.parameter->filled = true;
       return {n.parameter->gradient.template as<T>(), add, true};
     }

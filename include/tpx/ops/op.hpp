@@ -26,6 +26,11 @@ constexpr void one_element() {
 }
 template <class... Ts>
 struct elements_of;
+template <bool fits, class... Facts>
+constexpr void on_the_tape_or_detached() {
+  static_assert(fits, "tpx: an operand was computed from parameters off the tape, which would hide their gradients: put "
+                      "what it was computed from on the tape by tape.input(x), or detach it (see op)");
+}
 
 template <class First, class...>
 struct first_of {
@@ -56,12 +61,34 @@ inline constexpr unsigned no_gradient_mask = [] {
   return mask;
 }();
 
+// ---- tapes ------------------------------------------------------------------------------------
+
+template <class X>
+inline constexpr bool is_on_tape = std::is_same_v<typename X::track_type, OnTape<typename X::mesh_type>>;
+
+/// Whether the op is recorded: one of the operands is on a tape.
+template <class... Xs>
+inline constexpr bool recorded = (is_on_tape<Xs> || ...);
+
+/// Whether one of the operands was computed from parameters off the tape.
+template <class... Xs>
+inline constexpr bool is_off_tape = (std::is_same_v<typename Xs::track_type, OffTape> || ...);
+
+template <class... Xs>
+inline constexpr bool from_parameters = is_off_tape<Xs...> || (std::is_same_v<typename Xs::track_type, Trainable> || ...);
+
+/// How the result is recorded: on the tape if one of the operands is.
+template <class... Xs>
+using track_of = std::conditional_t<recorded<Xs...>, OnTape<mesh_of<Xs...>>,
+                                    std::conditional_t<from_parameters<Xs...>, OffTape, NoTape>>;
+
 /// Whether Op takes these operands, communicating over `Over` itself; where not, the error that says why.
 template <class Op, class Over, class... Xs>
 constexpr bool admits() {
   one_mesh<same_mesh<Xs...>, op<Op>, meshes<typename Xs::mesh_type...>>();
   one_element<same_element<Xs...>, op<Op>, elements_of<typename Xs::element_type...>>();
-  if constexpr (same_mesh<Xs...> && same_element<Xs...>) {
+  on_the_tape_or_detached<!(recorded<Xs...> && is_off_tape<Xs...>), op<Op>>();
+  if constexpr (same_mesh<Xs...> && same_element<Xs...> && !(recorded<Xs...> && is_off_tape<Xs...>)) {
     using List = typename mesh_of<Xs...>::axes;
     return admit<Op, List, mask_of<Over, List>, no_gradient_mask<Xs...>, typename Xs::layout_type...>();
   } else {
@@ -73,18 +100,6 @@ template <class Op, class Over, class... Xs>
 using result_layout_of =
     result_layout<Op, typename mesh_of<Xs...>::axes, mask_of<Over, typename mesh_of<Xs...>::axes>,
                   no_gradient_mask<Xs...>, typename Xs::layout_type...>;
-
-// ---- tapes ------------------------------------------------------------------------------------
-
-template <class X>
-inline constexpr bool is_on_tape = std::is_same_v<typename X::track_type, OnTape<typename X::mesh_type>>;
-
-/// OnTape if one of the operands is.
-template <class... Xs>
-using track_of = std::conditional_t<(is_on_tape<Xs> || ...), OnTape<mesh_of<Xs...>>, NoTape>;
-
-template <class... Xs>
-inline constexpr bool recorded = (is_on_tape<Xs> || ...);
 
 /// The tape that the operands are on.
 /// @pre recorded<Xs...>
@@ -119,6 +134,7 @@ auto make_result(const Shape& global, const Xs&... xs) {
   using Mesh = mesh_of<Xs...>;
   using L = result_layout_of<Op, Over, Xs...>;
   const Mesh& mesh = std::get<0>(std::tie(xs...)).mesh();
+  TPX_EXPECTS((mesh.is(xs.mesh()) && ...), mesh.coordinate_text(), "the operands of an op are on one and the same mesh");
   return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, global, allocate_shard<T, L>(mesh, global));
 }
 

@@ -20,6 +20,10 @@ namespace tpx {
 /// The tensor is not on a tape: ops on it record nothing and cost nothing more.
 struct NoTape {};
 
+/// As NoTape, but computed from parameters: mixed with tensors on a tape it would hide what it owes to them,
+/// so ops refuse that. detach(x) says that it is meant.
+struct OffTape {};
+
 namespace detail {
 
 template <class T, int N>

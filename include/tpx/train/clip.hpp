@@ -56,7 +56,8 @@ class ClippedNorm {
 ///   norm^2 = sum over parameters and elements of g^2,   factor = min(1, largest / (norm + 1e-6))
 ///
 /// The squares of a gradient that is Shard on an axis are Partial there; one that is the same on all ranks
-/// counts once. All parameters add up to one number.
+/// counts once. All parameters add up to one number. Gradients that are no finite numbers make a norm that is
+/// none, and are not scaled away: norm() tells.
 ///
 /// @pre    every axis on which a parameter is sharded is named
 /// @comm   one all_reduce of 1 f64 over all axes in `over` together

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,7 +44,7 @@ constexpr unsigned axes_in(Spec spec, Kind kind) {
 
 /// One parameter as the optimizer sees it: no layouts, local memory.
 struct ParameterSlot {
-  ParameterState* state = nullptr;
+  std::shared_ptr<ParameterState> state;
   Buffer value;
   std::int64_t count = 0;
   unsigned reduced_over = 0;  ///< axes on which the gradient arrives Partial
@@ -51,12 +53,21 @@ struct ParameterSlot {
 
 }  // namespace detail
 
-/// Gradients that are no longer Partial on any axis: what a norm and an optimizer take.
-/// Made by Gradients::reduce alone.
+/// Gradients that are no longer Partial on any axis: what a norm and an optimizer take. Made by
+/// Gradients::reduce alone; it refers to that Gradients' memory.
 template <class Model>
 class ReducedGradients {
  public:
   using model_type = Model;
+
+  /// The reduced gradient of a parameter, sharing its memory. It has the parameter's own layout: what was
+  /// Partial, because the parameter is Replicate, is now Replicate too.
+  template <class T, int N, class L, class Mesh>
+  DTensor<T, N, L, Mesh> gradient(const Parameter<T, N, L, Mesh>& p) const {
+    TPX_EXPECTS(p.track().state->reduced, p.track().state->name, "the parameter is one of the reduced model's");
+    return {p.mesh(), p.shape(), p.track().state->gradient};
+  }
+
   const std::vector<detail::ParameterSlot>& slots() const { return *slots_; }
   const typename Model::mesh_type& mesh() const { return *mesh_; }
 
@@ -83,28 +94,46 @@ class Gradients {
   using T = typename Model::element_type;
   using Mesh = typename Model::mesh_type;
 
-  /// The model must outlive this.  @comm none
+  /// @pre    the model outlives this, its parameters have distinct names, and no other Gradients holds theirs
+  /// @comm   none
+  /// @throws tpx::Error naming the parameter
   explicit Gradients(Model& model) : model_(&model), mesh_(model.mesh()) {
     model.visit([&]<class P>(P& p) {
       constexpr Spec spec = P::spec;
       constexpr unsigned shards = detail::axes_in(spec, Kind::shard);
       constexpr unsigned all = (1u << Mesh::axes::size) - 1;
-      slots_.push_back({p.track().state.get(), p.shard(), p.local_count(),
+      slots_.push_back({p.track().state, p.shard(), p.local_count(),
                         detail::axes_in(spec, Kind::replicate), all & ~shards});
     });
+    std::set<std::string> names;
+    for (const detail::ParameterSlot& slot : slots_) {
+      TPX_EXPECTS(names.insert(slot.state->name).second, slot.state->name,
+                  "the parameters of a model have distinct names: their random numbers are keyed by them");
+      TPX_EXPECTS(!slot.state->gathered, slot.state->name, "a parameter's gradient lies in one Gradients at a time");
+    }
     for (const detail::ParameterSlot& slot : slots_) add_group(slot.reduced_over);
     for (Group& group : groups_) lay_out(group);
     reset();
   }
 
+  Gradients(const Gradients&) = delete;
+  Gradients& operator=(const Gradients&) = delete;
+  ~Gradients() {
+    for (detail::ParameterSlot& slot : slots_) {
+      slot.state->gradient.reset();
+      slot.state->filled = slot.state->reduced = slot.state->gathered = false;
+    }
+  }
+
   /// The next backward starts from zero.
   void reset() {
-    for (detail::ParameterSlot& slot : slots_) slot.state->filled = false;
+    for (detail::ParameterSlot& slot : slots_) slot.state->filled = slot.state->reduced = false;
   }
 
   /// Sums over the ranks what is Partial: once a step, however many micro-batches went into it.
   ///
-  /// @pre    every axis on which a parameter is Replicate is named
+  /// @pre    every axis on which a parameter is Replicate is named; reset() came since the last reduce
+  /// @post   gradients are of their parameters' own layouts: reduced.gradient(parameter)
   /// @comm   one all_reduce over each set of axes on which gradients are Partial together, of all their
   /// elements
   template <class Over>
@@ -113,8 +142,10 @@ class Gradients {
     model_->visit([]<class P>(P&) {
       detail::check_reduced<(detail::axes_in(P::spec, Kind::replicate) & ~over), typename Mesh::axes, Over>();
     });
-    const detail::Region region("tpx::reduce_grad");
+    const detail::Region region("tpx::grad_reduce");
     for (detail::ParameterSlot& slot : slots_) {
+      TPX_EXPECTS(!slot.state->reduced, "gradients are reduced once; reset() comes before the next");
+      slot.state->reduced = true;
       if (slot.state->filled) continue;  // no backward reached it
       T* data = slot.state->gradient.template as<T>();
       mesh_.context().launch({0, slot.count * std::int64_t{sizeof(T)}},
@@ -155,6 +186,7 @@ class Gradients {
       slot.state->gradient =
           Buffer::borrow(Mesh::context_type::has_memory ? base + offset : base,
                          slot.count * std::int64_t{sizeof(T)}, std::shared_ptr<void>(group.memory));
+      slot.state->gathered = true;
       offset += slot.count;
     }
   }
