@@ -57,7 +57,7 @@ void program(const Recording<Comm>& world) {
 
 const std::vector<CommEntry> expected{
     {"dp", Collective::all_to_all, 2, 1, 14, 56},     {"dp", Collective::broadcast, 2, 1, 11, 11},
-    {"dp", Collective::send, 2, 1, 13, 104},          {"dp", Collective::recv, 2, 1, 13, 104},
+    {"dp", Collective::send_recv, 2, 1, 13, 104},
     {"tp", Collective::all_reduce, 2, 2, 30, 120},    {"tp", Collective::all_gather, 2, 1, 6, 24},
     {"tp", Collective::reduce_scatter, 2, 1, 10, 80}, {"world", Collective::barrier, 4, 1, 0, 0},
 };

@@ -20,9 +20,8 @@ namespace tpx::comm {
 ///
 ///   all_reduce, broadcast, send, recv          count
 ///   all_gather, reduce_scatter, all_to_all     ranks * count_per_rank
+///   send_recv                                  the larger count
 ///   barrier                                    0
-///
-/// A send_recv is a send and a recv.
 struct CommCall {
   std::string label;  ///< whose: "tp", "dp,tp"
   Collective what = Collective::barrier;

@@ -19,6 +19,7 @@ enum class Collective : unsigned char {
   broadcast,
   send,
   recv,
+  send_recv,
   barrier
 };
 
@@ -38,6 +39,8 @@ constexpr const char* name(Collective what) {
       return "send";
     case Collective::recv:
       return "recv";
+    case Collective::send_recv:
+      return "send_recv";
     case Collective::barrier:
       return "barrier";
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -83,8 +84,7 @@ class Recording {
 
   void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer,
                  std::int64_t recv_count, int from, Element element, int tag, Queue queue = {}) const {
-    add(Collective::send, send_count, element);
-    add(Collective::recv, recv_count, element);
+    add(Collective::send_recv, std::max(send_count, recv_count), element);
     inner_.send_recv(send_buffer, send_count, to, recv_buffer, recv_count, from, element, tag, queue);
   }
 

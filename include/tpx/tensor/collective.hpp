@@ -74,7 +74,7 @@ void broadcast(const Mesh& mesh, unsigned axes, T* buffer, std::int64_t count, i
   mesh.communicator(axes).broadcast(buffer, count, element_v<T>, root, mesh.context().queue());
 }
 
-/// @comm send and recv of `count` elements over `axes`
+/// @comm send_recv of `count` elements over `axes`
 template <class T, class Mesh>
 void send_recv(const Mesh& mesh, unsigned axes, const T* send, int to, T* recv, int from, std::int64_t count) {
   if (mesh.grid().ranks(axes) == 1) return copy_elements(mesh, send, recv, count);

@@ -120,8 +120,7 @@ class StepRunner {
   Buffer permute(const Buffer& in) {
     const int to = partner(step_.from, step_.to);
     const int from = partner(step_.to, step_.from);
-    const int here = rank_among(mesh_.grid().coordinate);
-    if (to == here) return in;  // then nobody else's piece comes here either
+    // A rank whose piece stays sends it to itself: all ranks do, and count, the same.
     Buffer out = memory(after_.count());
     detail::send_recv(mesh_, step_.axes, in.as<T>(), to, out.as<T>(), from, before_.count());
     return out;
