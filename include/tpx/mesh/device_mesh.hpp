@@ -46,17 +46,22 @@ inline constexpr bool distinct_axes = [] {
   return list::size == static_cast<int>(sizeof...(Axes));
 }();
 
-/// A communicator for every set of axes that has more than one rank.
+/// A communicator for every set of axes that has more than one rank, and for all ranks.
 template <class Comm>
 class AxisCommunicators {
  public:
   AxisCommunicators(const Comm& world, const Grid& grid, std::span<const std::string_view> names)
       : grid_(grid), of_(std::size_t{1} << grid.axes) {
     const unsigned all = static_cast<unsigned>(of_.size()) - 1;
-    for (unsigned mask = 1; mask <= all; ++mask) {
-      if (grid.ranks(mask) == 1 || mask != needed(mask)) continue;
+    for (unsigned mask = 0; mask <= all; ++mask) {
       auto& comm = of_[mask];
-      comm.emplace(world.subgroup(members(mask)));
+      if (mask == needed(all)) {
+        comm.emplace(world.duplicate());
+      } else if (mask != 0 && mask == needed(mask)) {
+        comm.emplace(world.subgroup(members(mask)));
+      } else {
+        continue;
+      }
       if constexpr (requires { comm->set_label(std::string()); }) {
         std::string label;
         for (int a = 0; a < grid.axes; ++a) {
@@ -69,8 +74,13 @@ class AxisCommunicators {
     }
   }
 
-  /// @pre the axes in `mask` have more than one rank together
-  const Comm& over(unsigned mask) const { return *of_[needed(mask)]; }
+  /// @pre the axes in `mask` have more than one rank together, or are all axes
+  const Comm& over(unsigned mask) const {
+    const auto& comm = of_[needed(mask)];
+    TPX_EXPECTS(comm.has_value(), "a communicator of one rank is not made: there is nobody to talk to");
+    return *comm;
+  }
+  const Comm& world() const { return over(static_cast<unsigned>(of_.size()) - 1); }
 
  private:
   /// Axes of size 1 add nothing: `{dp, tp}` with dp = 1 is `{tp}`.
@@ -173,7 +183,29 @@ class DeviceMesh {
 
   /// The ranks that differ in the coordinates of the axes in `mask` (a bit for each) only.
   /// @pre they are more than one
-  const Comm& communicator(unsigned mask) const { return communicators_->over(mask); }
+  const Comm& communicator(unsigned mask) const {
+    TPX_EXPECTS(communicators_ != nullptr, "a communicator of one rank is not made: there is nobody to talk to");
+    return communicators_->over(mask);
+  }
+  /// The same, the axes named: `mesh.communicator<dp, tp>()`.
+  template <class... Some>
+    requires(sizeof...(Some) > 0)
+  const Comm& communicator() const {
+    return communicator((0u | ... | (1u << place<Some>())));
+  }
+
+  /// What was sent on the mesh, where its communicator records it (comm::Recording).
+  auto& log() const
+    requires requires(const Comm& comm) { comm.log(); }
+  {
+    TPX_EXPECTS(communicators_ != nullptr, "a sub-mesh of one rank has no communicator, and sends nothing");
+    return communicators_->world().log();
+  }
+
+  /// Whether the other is a handle of this very mesh: the same communicators, the same context.
+  bool is(const DeviceMesh& other) const {
+    return communicators_ == other.communicators_ && context_ == other.context_;
+  }
 
   /// "dp=0,tp=1"
   std::string coordinate_text() const {
