@@ -1,16 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include <tpx/layout/layout.hpp>
 #include <tpx/layout/rule.hpp>
+#include <tpx/layout/shape.hpp>
 
 /// How a refused program reads: one static_assert, whose text is the rule, in a function template whose
 /// arguments are the facts. The condition is a bool template argument, because compilers then print our
 /// sentence first and nothing before it; the op returns `refused`, so that no second error follows.
 namespace tpx {
 
-/// What an op returns where the rule refused it; every op takes it and returns it again.
-struct refused {};
+/// What an op returns where the rule refused it; every op takes it and returns it again. It answers what a
+/// tensor is commonly asked, so that no second error hides the first.
+struct refused {
+  std::string describe() const { return "refused"; }
+  Shape shape() const { return {}; }
+  Shape local_shape() const { return {}; }
+  std::int64_t extent(int) const { return 0; }
+  std::int64_t local_count() const { return 0; }
+  refused local() const { return {}; }
+  double* data() const { return nullptr; }
+};
 
 namespace detail {
 

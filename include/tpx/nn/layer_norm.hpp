@@ -11,7 +11,7 @@ namespace tpx {
 
 /// Layer norm with its gain and shift.
 ///
-///   x, y  [...,h] as Beside     gamma, beta  [h]
+///   x, y  [...,h]     gamma, beta  [h] as Placement
 ///
 /// @tparam Placement  of gamma and beta on the tensor axis: Invariant<tp> beside Invariant activations,
 ///                    Replicate<tp> beside activations that are split over another dim (sequence parallel)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -13,7 +14,7 @@ namespace tpx {
 
 /// Two linear layers with a GELU between them, split over the hidden features.
 ///
-///   y = gelu(x W1 + b1) W2 + b2
+///   y = gelu(x W1 + b1) W2 + b2,   gelu in its tanh form, as in GPT-2
 ///
 ///   x  [b,s,h]     W1  [h,f@Axis]     gelu(...)  [b,s,f@Axis]     W2  [f@Axis,h]     y  [b,s,h]
 ///
@@ -46,18 +47,19 @@ class Mlp {
 ///
 ///   x  [b,s,h]     q, k, v  [b,s,heads@Axis,d]     y  [b,s,h]
 ///
-/// @pre    the number of heads is a multiple of the axis size
+/// @pre    features are a multiple of heads, and heads of the axis size
 /// @comm   forward: one all_reduce of (b, s, h) over Axis.  backward: one of the same
+/// @throws tpx::Error, on every rank, naming the extents
 /// @see    arXiv:1909.08053, section 3
 template <class T, class Mesh, class Axis>
 class SelfAttention {
  public:
   SelfAttention(const Mesh& mesh, const std::string& name, std::int64_t features, std::int64_t heads,
                 std::uint64_t seed, double deviation, double output_deviation)
-      : query_(mesh, name + ".query", features, {heads, features / heads}, seed, deviation),
-        key_(mesh, name + ".key", features, {heads, features / heads}, seed, deviation),
-        value_(mesh, name + ".value", features, {heads, features / heads}, seed, deviation),
-        out_(mesh, name + ".out", {heads, features / heads}, features, seed, output_deviation) {}
+      : query_(mesh, name + ".query", features, factors(features, heads), seed, deviation),
+        key_(mesh, name + ".key", features, factors(features, heads), seed, deviation),
+        value_(mesh, name + ".value", features, factors(features, heads), seed, deviation),
+        out_(mesh, name + ".out", factors(features, heads), features, seed, output_deviation) {}
 
   template <class X>
   auto operator()(const X& x) const {
@@ -74,6 +76,12 @@ class SelfAttention {
   }
 
  private:
+  /// features = (heads, head_dim)
+  static std::array<std::int64_t, 2> factors(std::int64_t features, std::int64_t heads) {
+    TPX_EXPECTS(heads >= 1 && features % heads == 0, features, heads, "features are a multiple of heads");
+    return {heads, features / heads};
+  }
+
   using Projection = ColumnParallelLinear<T, Mesh, Axis, 2, Replicate<Axis>>;
   Projection query_, key_, value_;
   RowParallelLinear<T, Mesh, Axis, 2> out_;

@@ -59,7 +59,7 @@ struct CrossEntropyOptions {
 ///   logits  [b@dp,s,v@tp]     targets  i32 [b@dp,s]    loss  []{P:dp}      cross_entropy<over<tp>>
 ///   logits  [b@dp,s,v]        targets  i32 [b@dp,s]    loss  []{P:dp}      cross_entropy
 ///
-/// @pre    0 <= target < classes
+/// @pre    0 <= target < classes, and there is a target
 /// @comm   forward: over the axes of `over` together, one all_reduce (max) of the local rows and one (sum) of
 ///         twice the local rows; nothing without `over`.  backward: none
 /// @throws tpx::Error where the extents differ; where a target is outside, at once on a host space, at
@@ -85,6 +85,7 @@ auto cross_entropy(const Logits& logits, const Targets& targets, CrossEntropyOpt
     const std::int64_t rows = targets.local_count();
     const Piece held = logits.distribution().piece(Logits::ndim - 1);
     const kernel::Classes classes{held.extent, held.offset, valid};
+    TPX_EXPECTS(targets.shape().count() >= 1, targets.describe(), "the mean of no targets is no number");
     const double mean = 1.0 / static_cast<double>(targets.shape().count());
     const auto* target = static_cast<const std::int32_t*>(targets.data());
     detail::check_ids(mesh, target, rows, valid);
