@@ -23,7 +23,7 @@ struct Options {
   std::int64_t heads = 12;
   std::int64_t context = 64;
   std::int64_t batch = 24;
-  std::int64_t steps = 1800;
+  std::int64_t steps = 2000;
   std::uint64_t seed = 1;
   double learning_rate = 4e-3;
   std::int64_t warm_up = 100;
