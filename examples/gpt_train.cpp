@@ -41,8 +41,8 @@ int train(World& world, const Options& options) {
       (dp_size > 1 ? "dp=" + std::to_string(dp_size) + "," : "") + "tp=" + std::to_string(tp_size);
   const Text text = load_text(world, options.text, options.context + 1);
 
-  const tpx::comm::CommLog predicted = predict<T>(options, text, dp_size, tp_size);
   Trainer trainer(mesh, options, text, T());
+  const tpx::comm::CommLog predicted = predict<T>(options, text, dp_size, tp_size);
   if (speaks)
     std::printf("%lld characters of %lld kinds, %lld parameters of %s, mesh %s\n\n",
                 static_cast<long long>(text.size()), static_cast<long long>(text.classes()),

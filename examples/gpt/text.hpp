@@ -62,11 +62,12 @@ class Text {
 /// The whole file.
 inline std::string read_file(const std::string& name) {
   std::error_code none;
-  if (std::filesystem::is_directory(name, none)) tpx::fail("gpt_train: the text '" + name + "' is a directory");
+  if (std::filesystem::is_directory(name, none))
+    throw tpx::Error("gpt_train: the text '" + name + "' is a directory");
   std::ifstream file(name, std::ios::binary);
-  if (!file) tpx::fail("gpt_train: the text '" + name + "' cannot be opened");
+  if (!file) throw tpx::Error("gpt_train: the text '" + name + "' cannot be opened");
   std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (file.bad()) tpx::fail("gpt_train: the text '" + name + "' cannot be read");
+  if (file.bad()) throw tpx::Error("gpt_train: the text '" + name + "' cannot be read");
   return bytes;
 }
 
@@ -74,18 +75,19 @@ inline std::string read_file(const std::string& name) {
 inline std::string read_bible() {
   std::string bytes;
   std::FILE* const pipe = popen("PATH=$PATH:/usr/games bible -f Gen1:1-Rev22:21 2>/dev/null", "r");
-  if (pipe == nullptr) tpx::fail("gpt_train: no shell could be started to run the program `bible`");
+  if (pipe == nullptr) throw tpx::Error("gpt_train: no shell could be started to run the program `bible`");
   std::array<char, 65536> piece;
   for (std::size_t n; (n = std::fread(piece.data(), 1, piece.size(), pipe)) > 0;) bytes.append(piece.data(), n);
   const bool whole = std::ferror(pipe) == 0;
   const int status = pclose(pipe);
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   if (code == 127)
-    tpx::fail(
+    throw tpx::Error(
         "gpt_train: the program `bible`, of the package bible-kjv, is not installed; install it, or name a "
         "text "
         "with --text FILE");
-  if (!whole || code != 0) tpx::fail("gpt_train: the program `bible` failed; name a text with --text FILE");
+  if (!whole || code != 0)
+    throw tpx::Error("gpt_train: the program `bible` failed; name a text with --text FILE");
   return bytes;
 }
 
@@ -101,11 +103,12 @@ Text load_text(const World& world, const std::string& file, std::int64_t needed)
     const std::string name = file.empty() ? "the Bible" : "'" + file + "'";
     try {
       bytes = file.empty() ? read_bible() : read_file(file);
-      if (bytes.empty()) tpx::fail("gpt_train: the text " + name + " is empty");
+      if (bytes.empty()) throw tpx::Error("gpt_train: the text " + name + " is empty");
       if (static_cast<std::int64_t>(bytes.size()) / 10 < needed)
-        tpx::fail("gpt_train: the text " + name + " is too short: it has " + std::to_string(bytes.size()) +
-                  " bytes, and of the last tenth, which is held out, at least " + std::to_string(needed) +
-                  " are needed, one more than the context");
+        throw tpx::Error("gpt_train: the text " + name + " is too short: it has " +
+                         std::to_string(bytes.size()) +
+                         " bytes, and of the last tenth, which is held out, at least " +
+                         std::to_string(needed) + " are needed, one more than the context");
     } catch (const std::exception& error) {
       complaint = error.what();
     }
