@@ -56,9 +56,9 @@ class Environment {
     // An error on its way out of main: other ranks may wait for this one, and finalising would wait for them.
     if (std::uncaught_exceptions() > exceptions_) abort_job();
     std::set_terminate(previous_);
-    MPI_Comm_free(&failures_);
+    warn(MPI_Comm_free(&failures_), "MPI_Comm_free");
     if (owns_kokkos_) Kokkos::finalize();
-    if (owns_mpi_) MPI_Finalize();
+    if (owns_mpi_) warn(MPI_Finalize(), "MPI_Finalize");
   }
 
   /// All ranks of the job.
@@ -82,12 +82,18 @@ class Environment {
   }
 
  private:
-  static void check(int code, const char* what) {
-    if (code == MPI_SUCCESS) return;
+  static std::string text_of(int code, const char* what) {
     char text[MPI_MAX_ERROR_STRING];
     int length = 0;
-    MPI_Error_string(code, text, &length);
-    throw Error("tpx::Environment: " + std::string(what) + ": " + std::string(text, static_cast<std::size_t>(length)));
+    if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) length = 0;
+    return "tpx::Environment: " + std::string(what) + ": " + std::string(text, static_cast<std::size_t>(length));
+  }
+  static void check(int code, const char* what) {
+    if (code != MPI_SUCCESS) throw Error(text_of(code, what));
+  }
+  /// Where nothing can be thrown any more.
+  static void warn(int code, const char* what) {
+    if (code != MPI_SUCCESS) report(text_of(code, what).c_str());
   }
 
   static void report(const char* what) {

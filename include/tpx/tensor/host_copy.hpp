@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include <tpx/layout/plan.hpp>
@@ -13,38 +15,32 @@ namespace tpx {
 
 namespace detail {
 
-template <class T, class Mesh>
-void copy_to_host(const Mesh& mesh, const T* from, T* to, std::int64_t count) {
-  static_assert(Mesh::context_type::has_memory, "tpx: an abstract tensor has no values to read");
-  using Memory = typename Mesh::context_type::memory_space;
-  const auto n = static_cast<std::size_t>(count);
+/// to = from, between the memories To and From, one of which is the host's; returns when it is done.
+template <class To, class From, class T, class Mesh>
+void copy_across(const Mesh& mesh, const T* from, T* to, std::int64_t count) {
   if (count == 0) return;
-  if constexpr (std::is_same_v<Memory, Kokkos::HostSpace>) {
+  const auto n = static_cast<std::size_t>(count);
+  if constexpr (std::is_same_v<To, From>) {
     mesh.context().fence();
     std::memcpy(to, from, n * sizeof(T));
   } else {
     using Unmanaged = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
-    Kokkos::deep_copy(mesh.context().instance(), Kokkos::View<T*, Kokkos::HostSpace, Unmanaged>(to, n),
-                      Kokkos::View<const T*, Memory, Unmanaged>(from, n));
+    Kokkos::deep_copy(mesh.context().instance(), Kokkos::View<T*, To, Unmanaged>(to, n),
+                      Kokkos::View<const T*, From, Unmanaged>(from, n));
     mesh.context().fence();
   }
 }
 
 template <class T, class Mesh>
+void copy_to_host(const Mesh& mesh, const T* from, T* to, std::int64_t count) {
+  static_assert(Mesh::context_type::has_memory, "tpx: an abstract tensor has no values to read");
+  copy_across<Kokkos::HostSpace, typename Mesh::context_type::memory_space>(mesh, from, to, count);
+}
+
+template <class T, class Mesh>
 void copy_from_host(const Mesh& mesh, const T* from, T* to, std::int64_t count) {
   static_assert(Mesh::context_type::has_memory, "tpx: an abstract tensor has no values to write");
-  using Memory = typename Mesh::context_type::memory_space;
-  const auto n = static_cast<std::size_t>(count);
-  if (count == 0) return;
-  if constexpr (std::is_same_v<Memory, Kokkos::HostSpace>) {
-    mesh.context().fence();
-    std::memcpy(to, from, n * sizeof(T));
-  } else {
-    using Unmanaged = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
-    Kokkos::deep_copy(mesh.context().instance(), Kokkos::View<T*, Memory, Unmanaged>(to, n),
-                      Kokkos::View<const T*, Kokkos::HostSpace, Unmanaged>(from, n));
-    mesh.context().fence();
-  }
+  copy_across<typename Mesh::context_type::memory_space, Kokkos::HostSpace>(mesh, from, to, count);
 }
 
 }  // namespace detail
