@@ -9,7 +9,6 @@
 // its types. At the end the example compares what was communicated with what the same code, run on an abstract
 // mesh before, said it would communicate.
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "gpt/comm_report.hpp"
@@ -17,6 +16,7 @@
 #include "gpt/progress.hpp"
 #include "gpt/text.hpp"
 #include "gpt/trainer.hpp"
+#include "support/result.hpp"
 
 namespace {
 
@@ -66,16 +66,15 @@ int train(World& world, const Options& options) {
   if (speaks) {
     std::printf("\n%s\n", sample.c_str());
     report.print();
-    nlohmann::ordered_json result;
-    result["example"] = "gpt_train";
-    result["mesh"] = mesh_text;
-    result["steps"] = options.steps;
-    result["loss_first"] = loss_first;
-    result["loss_final"] = loss_final;
-    result["loss_heldout"] = held_out;
-    result["tokens_per_s"] = tokens_per_s;
-    result["comm"] = report.json();
-    std::printf("\nresult %s\n", result.dump().c_str());
+    std::printf("\nresult %s\n", example::Fact::braced({{"example", "gpt_train"},
+                                                        {"mesh", mesh_text},
+                                                        {"steps", options.steps},
+                                                        {"loss_first", loss_first},
+                                                        {"loss_final", loss_final},
+                                                        {"loss_heldout", held_out},
+                                                        {"tokens_per_s", tokens_per_s},
+                                                        {"comm", report.facts()}})
+                                    .c_str());
   }
   return as_predicted ? 0 : 1;
 }
@@ -83,8 +82,7 @@ int train(World& world, const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  int none = 1;
-  tpx::Environment env(none, argv);  // the options are all ours: Kokkos has a --help too
+  tpx::Environment env(argc, argv);
   return env.run([&] {
     World world(env.world());
     Options options;

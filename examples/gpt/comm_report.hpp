@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include <tpx/comm/comm_log.hpp>
+
+#include "../support/result.hpp"
 
 namespace gpt {
 
@@ -21,6 +22,8 @@ class CommReport {
       : steps_(steps) {
     for (const tpx::comm::CommEntry& entry : counted.entries()) row(entry).counted = entry;
     for (const tpx::comm::CommEntry& entry : predicted.entries()) row(entry).predicted = entry;
+    std::stable_sort(rows_.begin(), rows_.end(),
+                     [](const Row& a, const Row& b) { return key(a).label < key(b).label; });
   }
 
   /// Whether every step did what was predicted, no more and no less.
@@ -49,19 +52,22 @@ class CommReport {
   }
 
   /// {"tp":{"all_reduce":{"calls":...,"elements":...,"predicted":{"calls":...,"elements":...}}},"as_predicted":true}
-  nlohmann::ordered_json json() const {
-    nlohmann::ordered_json all = nlohmann::ordered_json::object();
-    for (const Row& r : rows_) {
-      nlohmann::ordered_json predicted;
-      predicted["calls"] = r.predicted.calls;
-      predicted["elements"] = r.predicted.elements;
-      nlohmann::ordered_json one;
-      one["calls"] = number_per_step(r.counted.calls);
-      one["elements"] = number_per_step(r.counted.elements);
-      one["predicted"] = predicted;
-      all[key(r).label][name(key(r).what)] = one;
+  std::vector<example::Fact> facts() const {
+    std::vector<example::Fact> all;
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const std::string& label = key(rows_[i]).label;
+      std::vector<example::Fact> one;  // rows are sorted by label
+      for (; i < rows_.size() && key(rows_[i]).label == label; ++i) {
+        const Row& r = rows_[i];
+        const std::vector<example::Fact> predicted{{"calls", r.predicted.calls}, {"elements", r.predicted.elements}};
+        one.emplace_back(name(key(r).what), std::vector<example::Fact>{per_step("calls", r.counted.calls),
+                                                                      per_step("elements", r.counted.elements),
+                                                                      {"predicted", predicted}});
+      }
+      --i;
+      all.emplace_back(label, one);
     }
-    all["as_predicted"] = as_predicted();
+    all.emplace_back("as_predicted", as_predicted());
     return all;
   }
 
@@ -82,9 +88,9 @@ class CommReport {
   double per_step(std::int64_t total) const { return static_cast<double>(total) / static_cast<double>(steps_); }
 
   /// Whole where it is, as the predicted number is.
-  nlohmann::ordered_json number_per_step(std::int64_t total) const {
-    if (total % steps_ == 0) return total / steps_;
-    return per_step(total);
+  example::Fact per_step(const std::string& name, std::int64_t total) const {
+    if (total % steps_ == 0) return {name, total / steps_};
+    return {name, per_step(total)};
   }
 
   std::vector<Row> rows_;

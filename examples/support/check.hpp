@@ -3,16 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <concepts>
 #include <cstddef>
-#include <initializer_list>
 #include <iostream>
 #include <limits>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include <mpi.h>
+
+#include "result.hpp"
 
 /// How an example checks itself and what it ends in.
 namespace example {
@@ -44,40 +43,16 @@ std::string sizes(const Mesh& mesh) {
   return text;
 }
 
-/// A number by name, as the last line has it: `"loss":0.25`, to 17 digits.
-class Fact {
- public:
-  Fact(const char* name, std::integral auto number) { put(name, std::to_string(number)); }
-  Fact(const char* name, double number) {
-    std::ostringstream digits;
-    digits.precision(17);
-    digits << number;
-    put(name, std::isfinite(number) ? digits.str() : "null");
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  void put(const char* name, const std::string& value) {
-    text_ = '"';
-    text_ += name;
-    text_ += "\":";
-    text_ += value;
-  }
-  std::string text_;
-};
-
 /// Prints the last line, on rank 0, and gives the exit code: 0 where `ok` holds on every rank, else 1.
-inline int finish(const std::string& name, const std::string& mesh, bool ok,
-                  std::initializer_list<Fact> facts) {
+inline int finish(const std::string& name, const std::string& mesh, bool ok, const std::vector<Fact>& facts) {
   int rank = 0;
   int all = ok ? 1 : 0;
   if (MPI_Comm_rank(MPI_COMM_WORLD, &rank) != MPI_SUCCESS) return 1;
   if (MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) != MPI_SUCCESS) return 1;
   if (rank == 0) {
-    std::cout << "result {\"example\":\"" << name << "\",\"mesh\":\"" << mesh
-              << "\",\"ok\":" << (all == 1 ? "true" : "false");
-    for (const Fact& fact : facts) std::cout << ',' << fact.text();
-    std::cout << '}' << std::endl;
+    std::vector<Fact> line{{"example", name}, {"mesh", mesh}, {"ok", all == 1}};
+    line.insert(line.end(), facts.begin(), facts.end());
+    std::cout << "result " << Fact::braced(line) << std::endl;
   }
   return all == 1 ? 0 : 1;
 }
