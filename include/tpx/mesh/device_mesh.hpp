@@ -144,9 +144,11 @@ class DeviceMesh {
       : grid_(arrange(world, std::move(sizes))),
         communicators_(std::make_shared<detail::AxisCommunicators<Comm>>(world, grid_, names())),
         context_(std::move(context)) {
-    detail::Whereabouts& here = detail::whereabouts();
-    here.rank = world.rank();
-    here.coordinate = coordinate_text();
+    if constexpr (context_type::has_memory) {  // a rank of an abstract mesh is nowhere
+      detail::Whereabouts& here = detail::whereabouts();
+      here.rank = world.rank();
+      here.coordinate = coordinate_text();
+    }
   }
 
   static constexpr std::span<const std::string_view> names() { return detail::names_of<axes>; }

@@ -4,9 +4,11 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <Kokkos_Core.hpp>
 
@@ -26,6 +28,7 @@ namespace tpx {
 ///     return env.run([&] { ...; return 0; });
 ///   }
 ///
+/// Options that begin with --kokkos are Kokkos', and are taken out of the program's; the others are left.
 /// The BLAS gets one thread a rank, unless OPENBLAS_NUM_THREADS says otherwise.
 class Environment {
  public:
@@ -40,7 +43,7 @@ class Environment {
     if (openblas_set_num_threads != nullptr && std::getenv("OPENBLAS_NUM_THREADS") == nullptr)
       openblas_set_num_threads(1);
     if (!Kokkos::is_initialized()) {
-      Kokkos::initialize(argc, argv);
+      initialize_kokkos(argc, argv);
       owns_kokkos_ = true;
     }
     check(MPI_Comm_dup(MPI_COMM_WORLD, &failures_), "MPI_Comm_dup");
@@ -82,6 +85,22 @@ class Environment {
   }
 
  private:
+  /// Kokkos sees its own options alone: it would answer a --help that is meant for the program.
+  static void initialize_kokkos(int& argc, char** argv) {
+    std::vector<char*> theirs;
+    int kept = 0;
+    for (int i = 0; i < argc; ++i) {
+      const bool is_kokkos = i > 0 && std::strncmp(argv[i], "--kokkos", 8) == 0;
+      if (i == 0 || is_kokkos) theirs.push_back(argv[i]);
+      if (!is_kokkos) argv[kept++] = argv[i];
+    }
+    if (kept < argc) argv[kept] = nullptr;
+    argc = kept;
+    int count = static_cast<int>(theirs.size());
+    theirs.push_back(nullptr);
+    Kokkos::initialize(count, theirs.data());
+  }
+
   static std::string text_of(int code, const char* what) {
     char text[MPI_MAX_ERROR_STRING];
     int length = 0;
