@@ -33,6 +33,11 @@ set(TPX_comm_HEADERS
     tpx/comm/mpi_support.hpp
     tpx/comm/recording.hpp
     tpx/comm/self.hpp
+    tpx/comm/shared_memory.hpp
+    tpx/comm/shared_memory_file.hpp
+    tpx/comm/shared_memory_messages.hpp
+    tpx/comm/shared_memory_reduce.hpp
+    tpx/comm/shared_memory_window.hpp
     tpx/comm/threads.hpp
     tpx/comm/threads_group.hpp
     tpx/comm/threads_world.hpp)

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace tpx::comm {
+
+/// Which node a rank is on: ranks with the same value share memory.
+using Node = std::array<char, 64>;
+
+/// The node of this process: what the kernel drew when it started, which containers on it share. All
+/// zero where the kernel does not say.
+inline Node this_node() {
+  Node node{};
+  const int file = ::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return node;
+  const ssize_t length = ::read(file, node.data(), node.size());
+  ::close(file);
+  if (length <= 0) node.fill(0);
+  return node;
+}
+
+namespace detail {
+
+/// Memory that several processes map, without a name: it is gone with the last of them, however they end.
+///
+/// Each rank holds a lock on the byte of its number. The kernel lifts it when the process ends, also by a
+/// signal and before anybody has collected it, so the lock tells the living from the dead.
+/// What fails is told in a sentence; empty where nothing did.
+class SharedFile {
+ public:
+  SharedFile() = default;
+  SharedFile(SharedFile&& other) noexcept
+      : file_(std::exchange(other.file_, -1)),
+        number_(other.number_),
+        bytes_(std::exchange(other.bytes_, 0)),
+        memory_(std::exchange(other.memory_, nullptr)) {}
+  SharedFile& operator=(SharedFile&& other) noexcept {
+    std::swap(file_, other.file_);
+    std::swap(number_, other.number_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(memory_, other.memory_);
+    return *this;
+  }
+  ~SharedFile() {
+    if (memory_ != nullptr && ::munmap(memory_, bytes_) != 0)
+      std::fputs("tpx::comm::SharedMemory: munmap failed\n", stderr);
+    if (file_ >= 0 && ::close(file_) != 0) std::fputs("tpx::comm::SharedMemory: close failed\n", stderr);
+  }
+
+  /// Makes `bytes` of zeros.
+  std::string create(std::size_t bytes) {
+    file_ = ::memfd_create("tpx", MFD_CLOEXEC);
+    if (file_ < 0) return failed("memfd_create");
+    if (::ftruncate(file_, static_cast<off_t>(bytes)) != 0) return failed("ftruncate");
+    struct stat about {};
+    if (::fstat(file_, &about) != 0) return failed("fstat");
+    number_ = static_cast<std::int64_t>(about.st_ino);
+    return map(bytes);
+  }
+
+  /// How another process finds this file.
+  struct Address {
+    std::int64_t process = 0;
+    std::int64_t descriptor = -1;
+    std::int64_t number = 0;  ///< of the file, on this node
+  };
+  Address address() const { return {::getpid(), file_, number_}; }
+
+  /// Maps what another process created.
+  std::string open(const Address& address, std::size_t bytes) {
+    const std::string path =
+        "/proc/" + std::to_string(address.process) + "/fd/" + std::to_string(address.descriptor);
+    file_ = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK);
+    if (file_ < 0) return failed("open of " + path) + "; the ranks of a node see one another in /proc";
+    struct stat about {};
+    if (::fstat(file_, &about) != 0) return failed("fstat");
+    // Processes that are numbered apart, as in two containers, may mean different ones by a number.
+    if (!S_ISREG(about.st_mode) || static_cast<std::int64_t>(about.st_ino) != address.number ||
+        about.st_size != static_cast<off_t>(bytes))
+      return "tpx::comm::SharedMemory: " + path +
+             " is another file; the ranks of a node see one another in /proc";
+    return map(bytes);
+  }
+
+  /// Says that `rank` is this process, until it ends.
+  std::string claim(int rank) {
+    struct flock lock = byte_of(rank);
+    return ::fcntl(file_, F_SETLK, &lock) == 0 ? std::string() : failed("fcntl(F_SETLK)");
+  }
+
+  /// Whether another process has claimed the rank and lives. True too where the kernel does not answer.
+  bool claimed(int rank) const {
+    struct flock lock = byte_of(rank);
+    return ::fcntl(file_, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+  }
+
+  void* memory() const { return memory_; }
+
+ private:
+  static struct flock byte_of(int rank) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = rank;
+    lock.l_len = 1;
+    return lock;
+  }
+
+  static std::string failed(const std::string& what) {
+    return "tpx::comm::SharedMemory: " + what + " failed: " + std::strerror(errno);
+  }
+
+  std::string map(std::size_t bytes) {
+    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
+    if (memory == MAP_FAILED) return failed("mmap of " + std::to_string(bytes) + " bytes");
+    memory_ = memory;
+    bytes_ = bytes;
+    return {};
+  }
+
+  int file_ = -1;
+  std::int64_t number_ = 0;
+  std::size_t bytes_ = 0;
+  void* memory_ = nullptr;
+};
+
+}  // namespace detail
+}  // namespace tpx::comm

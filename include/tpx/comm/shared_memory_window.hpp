@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <tpx/comm/communicator.hpp>
+#include <tpx/comm/shared_memory_file.hpp>
+#include <tpx/core/error.hpp>
+
+namespace tpx::comm::detail {
+
+/// What a rank is doing, as its peers see it. All of it must agree in a collective; in a message `root` is
+/// the tag.
+struct SharedCall {
+  std::int64_t count = 0;
+  std::int32_t root = -1;
+  Collective what = Collective::barrier;
+  Element element = Element::u8;
+  Reduction reduction = Reduction::sum;
+
+  friend bool operator==(const SharedCall&, const SharedCall&) = default;
+
+  std::string text() const {
+    if (what == Collective::barrier) return name(what);
+    std::string out = std::string(name(what)) + " of " + std::to_string(count) + " " + name(element);
+    if (reduction != Reduction::sum) out += std::string(" (") + name(reduction) + ")";
+    if (what == Collective::broadcast) out += ", root " + std::to_string(root);
+    return out;
+  }
+};
+
+/// How to wait for another process: at first the answer is under way and spinning is fastest; then the
+/// other may need this core; after `grace` it may be that nobody comes any more.
+class Patience {
+ public:
+  static constexpr int spins = 100;
+  static constexpr std::chrono::milliseconds grace{50};
+  static constexpr std::chrono::microseconds nap{50};
+
+  /// Waits a little. True when it is time to see whether the other is still there.
+  bool wait() {
+    if (turns_ < spins) {
+      ++turns_;
+      pause();
+      return false;
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (turns_ == spins) {
+      ++turns_;
+      look_ = now + grace;
+    }
+    if (now < look_) {
+      ::sched_yield();
+      return false;
+    }
+    std::this_thread::sleep_for(nap);
+    if (++turns_ % 128 != 0) return false;
+    return true;
+  }
+
+ private:
+  static void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
+  int turns_ = 0;
+  std::chrono::steady_clock::time_point look_;
+};
+
+// Two lines, because processors fetch the neighbour of a line too.
+inline constexpr std::size_t shared_line = 128;
+
+/// The memory that the ranks of a group share, and their meetings in it.
+///
+/// A meeting: each rank stores the number of the meeting in its flag (release), after what it shows the
+/// others, and waits until each flag has come that far (acquire). Slots alternate, so nobody waits for
+/// the readers: a rank that writes a slot again has met the others since, who had read it before they came.
+class SharedWindow {
+ public:
+  static constexpr int max_ranks = 64;
+  static constexpr std::int64_t slot_bytes = 128 * 1024;
+  static constexpr std::int64_t message_bytes = 16 * 1024;
+
+  /// What one rank tells the others; a meeting's call stays until the meeting after the next.
+  struct alignas(shared_line) Flag {
+    std::atomic<std::uint64_t> met{0};
+    std::array<SharedCall, 2> calls{};
+  };
+  struct alignas(shared_line) Presence {
+    std::atomic<std::int64_t> process{0};
+    std::atomic<bool> left{false};
+  };
+  /// A message's way from one rank to another: the sender's side and the receiver's, in pieces.
+  struct alignas(shared_line) Sent {
+    std::atomic<std::uint64_t> pieces{0};
+    SharedCall call{};
+  };
+  struct alignas(shared_line) Received {
+    std::atomic<std::uint64_t> pieces{0};
+    std::atomic<std::uint64_t> refused{0};  ///< the first piece of the last message that was not accepted
+    SharedCall expected{};                  ///< instead of it
+  };
+  static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
+                "tpx::comm::SharedMemory: atomics work between processes");
+
+  static std::size_t bytes(int ranks) { return Layout(ranks).end; }
+
+  /// To be called by one rank, before the others know of the memory.
+  static void construct(void* memory, int ranks) {
+    const Layout at(ranks);
+    char* const base = static_cast<char*>(memory);
+    new (base) Dead;
+    for (std::size_t r = 0; r < at.ranks; ++r) {
+      new (base + at.flags + r * sizeof(Flag)) Flag;
+      new (base + at.presences + r * sizeof(Presence)) Presence;
+    }
+    for (std::size_t pair = 0; pair < at.ranks * at.ranks; ++pair) {
+      new (base + at.sent + pair * sizeof(Sent)) Sent;
+      new (base + at.received + pair * sizeof(Received)) Received;
+    }
+  }
+
+  /// @pre the memory is constructed; all ranks meet before the first call
+  SharedWindow(SharedFile file, int rank, int ranks)
+      : file_(std::move(file)),
+        at_(ranks),
+        base_(static_cast<char*>(file_.memory())),
+        rank_(rank),
+        ranks_(ranks) {
+    presence(rank).process.store(::getpid(), std::memory_order_release);
+    // Pages come to the memory of whoever touches them first.
+    for (int s = 0; s < 2; ++s) {
+      for (std::int64_t b = 0; b < slot_bytes; b += 4096) *static_cast<volatile char*>(slot(rank) + b) = 0;
+      next_slot();
+    }
+  }
+  SharedWindow(const SharedWindow&) = delete;
+  SharedWindow& operator=(const SharedWindow&) = delete;
+  // No meeting: the memory lives as long as anybody uses it.
+  ~SharedWindow() { presence(rank_).left.store(true, std::memory_order_release); }
+
+  int rank() const { return rank_; }
+  int ranks() const { return ranks_; }
+
+  /// The current slot of a rank.
+  char* slot(int rank) const {
+    return base_ + at_.slots +
+           (2 * static_cast<std::size_t>(rank) + turn_) * static_cast<std::size_t>(slot_bytes);
+  }
+  void next_slot() { turn_ = 1 - turn_; }
+
+  Sent& sent(int from, int to) const { return *at<Sent>(at_.sent, pair(from, to)); }
+  Received& received(int from, int to) const { return *at<Received>(at_.received, pair(from, to)); }
+  char* message(int from, int to, std::uint64_t piece) const {
+    return base_ + at_.messages +
+           (2 * pair(from, to) + static_cast<std::size_t>(piece % 2)) * static_cast<std::size_t>(message_bytes);
+  }
+
+  /// Waits until all ranks have come; what each wrote before is then seen by all.
+  ///
+  /// @throws tpx::Error when a rank died or left the group, or, on every rank, when their calls differ
+  void meet(const SharedCall& call) {
+    Flag& mine = flag(rank_);
+    const std::uint64_t now = ++meetings_;
+    mine.calls[now % 2] = call;
+    mine.met.store(now, std::memory_order_release);
+    bool differ = false;
+    for (int other = 0; other < ranks_; ++other) {
+      if (other == rank_) continue;
+      const Flag& theirs = flag(other);
+      Patience patience;
+      while (theirs.met.load(std::memory_order_acquire) < now) [[unlikely]] if (patience.wait()) {
+          const std::string trouble = missing(other);
+          // It may have come, and gone after, while this rank looked.
+          if (!trouble.empty() && theirs.met.load(std::memory_order_acquire) < now) give_up(call, trouble);
+        }
+      differ = differ || theirs.calls[now % 2] != call;
+    }
+    if (differ) [[unlikely]]
+      calls_differ(now);
+  }
+
+  /// Why nothing more will come from a rank, and so from the group: empty where it may.
+  std::string missing(int other) {
+    std::int32_t dead = this->dead().load(std::memory_order_acquire) - 1;
+    if (dead < 0) {
+      const Presence& p = presence(other);
+      const std::int64_t process = p.process.load(std::memory_order_acquire);
+      // A lock of one's own cannot be asked for: ranks that are threads of one process end together.
+      if (process == ::getpid() || file_.claimed(other))
+        return p.left.load(std::memory_order_acquire)
+                   ? "rank " + std::to_string(other) + " has left the group: it failed, or makes fewer calls"
+                   : std::string();
+      if (p.left.load(std::memory_order_acquire))
+        return "rank " + std::to_string(other) + " has left the group and ended";
+      // The others, who may wait for this rank next, learn of the cause.
+      std::int32_t nobody = 0;
+      this->dead().compare_exchange_strong(nobody, other + 1);
+      dead = nobody == 0 ? other : nobody - 1;
+    }
+    return "rank " + std::to_string(dead) + " is dead: its process " +
+           std::to_string(presence(dead).process.load(std::memory_order_acquire)) + " has ended";
+  }
+
+  [[noreturn]] void give_up(const SharedCall& call, const std::string& trouble) const {
+    fail("tpx::comm::SharedMemory: " + call.text() + " was given up on rank " + std::to_string(rank_) + " of " +
+         std::to_string(ranks_) + ": " + trouble);
+  }
+
+  std::string claim() { return file_.claim(rank_); }
+
+ private:
+  struct alignas(shared_line) Dead {
+    std::atomic<std::int32_t> rank_and_one{0};
+  };
+
+  /// Where things are, in bytes.
+  struct Layout {
+    explicit Layout(int n) : ranks(static_cast<std::size_t>(n)) {
+      flags = sizeof(Dead);
+      presences = flags + ranks * sizeof(Flag);
+      sent = presences + ranks * sizeof(Presence);
+      received = sent + ranks * ranks * sizeof(Sent);
+      slots = up(received + ranks * ranks * sizeof(Received));
+      messages = slots + 2 * ranks * static_cast<std::size_t>(slot_bytes);
+      end = messages + 2 * ranks * ranks * static_cast<std::size_t>(message_bytes);
+    }
+    static std::size_t up(std::size_t bytes) { return (bytes + 4095) / 4096 * 4096; }
+
+    std::size_t ranks, flags, presences, sent, received, slots, messages, end;
+  };
+
+  template <class T>
+  T* at(std::size_t offset, std::size_t index) const {
+    return std::launder(reinterpret_cast<T*>(base_ + offset + index * sizeof(T)));
+  }
+  std::size_t pair(int from, int to) const {
+    return static_cast<std::size_t>(from) * at_.ranks + static_cast<std::size_t>(to);
+  }
+  Flag& flag(int rank) const { return *at<Flag>(at_.flags, static_cast<std::size_t>(rank)); }
+  Presence& presence(int rank) const { return *at<Presence>(at_.presences, static_cast<std::size_t>(rank)); }
+  std::atomic<std::int32_t>& dead() const { return at<Dead>(0, 0)->rank_and_one; }
+
+  // The same text on every rank: each differs from another one. All have met, so they may go on.
+  [[noreturn]] void calls_differ(std::uint64_t meeting) const {
+    const SharedCall& first = flag(0).calls[meeting % 2];
+    int other = 1;
+    while (flag(other).calls[meeting % 2] == first) ++other;
+    fail("tpx::comm::SharedMemory: the ranks of a group make the same call: rank 0 is in " + first.text() +
+         ", rank " + std::to_string(other) + " in " + flag(other).calls[meeting % 2].text());
+  }
+
+  SharedFile file_;
+  Layout at_;
+  char* base_;
+  int rank_;
+  int ranks_;
+  std::size_t turn_ = 0;
+  std::uint64_t meetings_ = 0;
+};
+
+}  // namespace tpx::comm::detail
