@@ -142,3 +142,21 @@ TEST_CASE("a system without memory is an error, and the pool goes on") {
   }
   CHECK(Heap::alive == alive);  // the pool has freed everything
 }
+
+TEST_CASE("buffers may outlive their pool, and give their memory back to the system") {
+  Heap::alive = 0;
+  tpx::Buffer kept;
+  {
+    Pool pool;
+    kept = pool.allocate(1000);
+    pool.allocate(5000);
+    CHECK(Heap::alive == 2);
+  }
+  CHECK(Heap::alive == 1);
+  static_cast<char*>(kept.as<void>())[999] = 1;
+  tpx::Buffer another = kept;
+  kept.reset();
+  CHECK(Heap::alive == 1);
+  another.reset();
+  CHECK(Heap::alive == 0);
+}

@@ -18,6 +18,8 @@ namespace tpx {
 /// Sizes are rounded up to a quarter of a power of two, at least 256 bytes. Memory given back may be given
 /// out at once: whoever uses it does so in the order of one execution-space instance.
 ///
+/// Buffers may outlive the pool: the system gets their memory back from the last holder of each.
+///
 /// @tparam Memory  has static `void* allocate(std::int64_t bytes)` and `void deallocate(void*)`
 template <class Memory>
 class Pool {
@@ -26,11 +28,9 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   ~Pool() {
-    for (auto& blocks : free_) {
-      for (detail::Block* block : blocks) {
-        if (block->data != nullptr) Memory::deallocate(block->data);
-        delete block;
-      }
+    for (detail::Block* block : made_) {
+      block->release = &give_up;
+      if (block->holders == 0) give_up(block);
     }
   }
 
@@ -81,12 +81,18 @@ class Pool {
     block->release = [](detail::Block* b) { static_cast<Pool*>(b->owner)->take_back(b); };
     try {
       block->data = Memory::allocate(block->capacity);
+      made_.push_back(block);
     } catch (...) {
-      delete block;
+      give_up(block);
       throw;
     }
     ++allocations_;
     return block;
+  }
+
+  static void give_up(detail::Block* block) {
+    if (block->data != nullptr) Memory::deallocate(block->data);
+    delete block;
   }
 
   void take_back(detail::Block* block) {
@@ -94,6 +100,7 @@ class Pool {
     free_[static_cast<std::size_t>(class_of(block->capacity))].push_back(block);
   }
 
+  std::vector<detail::Block*> made_;
   std::vector<std::vector<detail::Block*>> free_ = std::vector<std::vector<detail::Block*>>(64 * 4);
   std::int64_t allocations_ = 0;
   std::int64_t in_use_ = 0;
