@@ -126,6 +126,15 @@ static_assert(on_one_axis(sum, {P, R}).why == Why::partial_plus_other &&
               on_one_axis(sum, {I, P}).why == Why::partial_plus_other &&
               on_one_axis(sum, {S(0), P}).why == Why::partial_plus_other);
 
+// A sum over a split factor: an operand that lacks it would be counted once per rank.
+constexpr OpRule row_sums = op_rule("b n, b -> b", Linearity::sum, {2, 1});
+constexpr OpRule two_row_sums = op_rule("b n, b n -> b", Linearity::sum, {2, 2});
+static_assert(refuses(on_one_axis(row_sums, {S(1), R}), Why::factor_not_sharded, 0, R));
+static_assert(refuses(on_one_axis(row_sums, {S(1), R}, 0b10), Why::factor_not_sharded, 0, R));
+static_assert(gives(on_one_axis(row_sums, {S(0), S(0)}), S(0)) && gives(on_one_axis(row_sums, {P, P}), P));
+static_assert(gives(on_one_axis(two_row_sums, {S(1), S(1)}), P));
+static_assert(gives(on_one_axis(op_rule("b n -> b", Linearity::sum, {2}), {S(1)}), P));
+
 // Without a gradient, I and R are one.
 static_assert(gives(on_one_axis(sum, {I, R}, 0b10), I) && gives(on_one_axis(sum, {R, I}, 0b10), R));
 static_assert(gives(on_one_axis(mm, {I, S(1)}, 0b01), S(1)) && gives(on_one_axis(mm, {P, I}, 0b10), P));
@@ -248,6 +257,7 @@ TEST_CASE("rule: following what the refusals propose ends in a program that fits
     check_proposals(sum, axes);
     check_proposals(gelu, axes);
     check_proposals(rows, axes);
+    check_proposals(row_sums, axes);
   }
   check_proposals(attention, 1);
   check_proposals(op_rule("n, n -> n", Linearity::sum, {1, 1}), 3);

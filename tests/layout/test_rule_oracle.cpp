@@ -40,6 +40,7 @@ struct Op {
   unsigned without_gradient = 0;  ///< a bit for each operand that carries none
   unsigned over = 0;              ///< axes along which the op itself communicates, as if dim 1 were whole
   bool linear_in_part = false;    ///< called nonlinear, and linear in one operand all the same
+  bool sums_parts = false;        ///< a sum over a split dim is a term; the rule takes P beside P alone
 };
 
 /// The op on every rank by itself; nothing where the extents do not go together.
@@ -185,7 +186,8 @@ void check(const Op& op, const std::vector<tpx::Spec>& specs, const tpx::Grid& g
     CHECK(right == 1);
   } else if (verdict.why == tpx::Why::over_axis_not_sharded) {
     // Refused for what the program says: an op that communicates over equal copies may come out right.
-  } else if (!(op.linear_in_part && verdict.why == tpx::Why::partial_in_nonlinear)) {
+  } else if (!(op.linear_in_part && verdict.why == tpx::Why::partial_in_nonlinear) &&
+             !(op.sums_parts && verdict.why == tpx::Why::partial_plus_other)) {
     CHECK(right == 0);
     // Only where I meets another state are the values right and the gradients alone wrong.
     if (value_alone) {
@@ -279,6 +281,29 @@ Op bias() {
               for (std::int64_t j = 0; j < dy.shape[1]; ++j) dx[1][j] += dy(i, j);
             return dx;
           }};
+}
+
+/// The sum of each row of x, and y: a rank that has a part of the row must not add all of y.
+Op row_sums() {
+  Op op{"row_sums",
+        tpx::op_rule("b n, b -> b", tpx::Linearity::sum, {2, 1}),
+        {{b, n}, {b}},
+        {b},
+        [](const Tensors& x) { return x[0].shape[0] == x[1].shape[0]; },
+        [](const Tensors& x) {
+          Tensor y = x[1];
+          for (std::int64_t i = 0; i < x[0].shape[0]; ++i)
+            for (std::int64_t j = 0; j < x[0].shape[1]; ++j) y[i] += x[0](i, j);
+          return y;
+        },
+        [](const Tensors& x, const Tensor& dy) {
+          Tensors dx{Tensor(x[0].shape), dy};
+          for (std::int64_t i = 0; i < x[0].shape[0]; ++i)
+            for (std::int64_t j = 0; j < x[0].shape[1]; ++j) dx[0](i, j) = dy[i];
+          return dx;
+        }};
+  op.sums_parts = true;
+  return op;
 }
 
 Op multiply() {
@@ -537,6 +562,7 @@ const std::vector<tpx::Grid> meshes{domain::grid(2), domain::grid(2, 2)};
 TEST_CASE("rule: matmul takes II RR SR(b) SS(k) RS(n) PR RP") { check_on_meshes(matmul(), meshes, 7); }
 TEST_CASE("rule: add takes II RR PP SS(b) SS(n)") { check_on_meshes(add(), meshes, 5); }
 TEST_CASE("rule: bias takes II RR PP SR(b) SS(n)") { check_on_meshes(bias(), meshes, 5); }
+TEST_CASE("rule: the sums of rows and a column take II RR PP SS(b)") { check_on_meshes(row_sums(), meshes, 4); }
 TEST_CASE("rule: an elementwise product takes II RR PR RP SS(b) SS(n)") {
   check_on_meshes(multiply(), meshes, 6);
 }

@@ -257,6 +257,11 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
     }
     if (communicates) return refuse_over();
     const int d = rule.result_dim_of(f);
+    if (d < 0 && rule.linearity == Linearity::sum) {
+      // The terms of this sum are the ranks' own; an operand that all of them have whole would come p times.
+      for (int i = 0; i < rule.operands; ++i)
+        if (rule.dim_of(i, f) < 0) return refuse(Why::factor_not_sharded, first_shard, {Kind::replicate, 0, 0});
+    }
     v.result =
         d >= 0 ? v.result.with(axis, {Kind::shard, d, shard.order}) : placed(v.result, axis, Kind::partial);
     return v;
@@ -302,9 +307,9 @@ constexpr Verdict compare_orders(const OpRule& rule, const Operand* x, int axis,
 ///
 /// 1. All operands I: the result is I. All R: R. They do not mix; a value that carries no gradient is either.
 /// 2. Operands that are split on the axis are so over one factor; every operand that has the factor is; the
-///    others are R. A kept factor: S. A contracted one: P. One that the op needs whole: refused, unless the
-///    function communicates over this axis (`over`, a bit set); then kept: S, contracted: the same result on
-///    every rank, I.
+///    others are R. A kept factor: S. A contracted one: P, and then every operand of a sum has it. One that the
+///    op needs whole: refused, unless the function communicates over this axis (`over`, a bit set); then kept:
+///    S, contracted: the same result on every rank, I.
 /// 3. A product takes one P operand beside R ones, a sum takes P in all: P. Everything else refuses P.
 constexpr Verdict apply(const OpRule& rule, const Operand* operands, int axes, unsigned over = 0) {
   Verdict v;
