@@ -50,6 +50,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/attention_shape.hpp
     tpx/kernel/copy.hpp
     tpx/kernel/cross_entropy.hpp
+    tpx/kernel/elementwise.hpp
     tpx/kernel/embedding.hpp
     tpx/kernel/gemm.hpp
     tpx/kernel/group.hpp
@@ -79,6 +80,7 @@ set(TPX_ops_HEADERS
     tpx/ops/add.hpp
     tpx/ops/attention.hpp
     tpx/ops/cross_entropy.hpp
+    tpx/ops/elementwise.hpp
     tpx/ops/embedding.hpp
     tpx/ops/layer_norm.hpp
     tpx/ops/matmul.hpp

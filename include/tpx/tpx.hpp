@@ -42,6 +42,7 @@
 #include <tpx/ops/add.hpp>
 #include <tpx/ops/attention.hpp>
 #include <tpx/ops/cross_entropy.hpp>
+#include <tpx/ops/elementwise.hpp>
 #include <tpx/ops/embedding.hpp>
 #include <tpx/ops/layer_norm.hpp>
 #include <tpx/ops/matmul.hpp>
