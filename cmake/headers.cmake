@@ -50,6 +50,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/attention_shape.hpp
     tpx/kernel/copy.hpp
     tpx/kernel/cross_entropy.hpp
+    tpx/kernel/difference.hpp
     tpx/kernel/elementwise.hpp
     tpx/kernel/embedding.hpp
     tpx/kernel/gemm.hpp
@@ -59,6 +60,9 @@ set(TPX_kernel_HEADERS
     tpx/kernel/pointwise.hpp
     tpx/kernel/random.hpp
     tpx/kernel/reduce.hpp
+    tpx/kernel/rms_norm.hpp
+    tpx/kernel/softmax.hpp
+    tpx/kernel/strided.hpp
     tpx/kernel/tile.hpp)
 set(TPX_tensor_HEADERS
     tpx/tensor/buffer.hpp
@@ -86,7 +90,10 @@ set(TPX_ops_HEADERS
     tpx/ops/matmul.hpp
     tpx/ops/op.hpp
     tpx/ops/pointwise.hpp
-    tpx/ops/redistribute.hpp)
+    tpx/ops/redistribute.hpp
+    tpx/ops/reduce.hpp
+    tpx/ops/rms_norm.hpp
+    tpx/ops/softmax.hpp)
 set(TPX_nn_HEADERS
     tpx/nn/gpt.hpp
     tpx/nn/init.hpp

@@ -48,6 +48,9 @@
 #include <tpx/ops/matmul.hpp>
 #include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/redistribute.hpp>
+#include <tpx/ops/reduce.hpp>
+#include <tpx/ops/rms_norm.hpp>
+#include <tpx/ops/softmax.hpp>
 
 // nn
 #include <tpx/nn/gpt.hpp>
