@@ -92,6 +92,12 @@ TEST_CASE("what does not fit is refused on every rank") {
     CHECK_THROWS_WITH_AS(zeros<double>(mesh, layout<>, {2, -3}), doctest::Contains("extents are not negative"),
                          Error);
     CHECK_THROWS_AS(distribute(mesh, layout<>, {-2, -3}, std::vector<double>(6)), Error);
+    constexpr std::int64_t large = std::int64_t{1} << 32;
+    CHECK_THROWS_WITH_AS(zeros<double>(mesh, layout<>, {large, large, 2}),
+                         doctest::Contains("a tensor's bytes are counted by 63 bits"), Error);
+    CHECK_THROWS_WITH_AS(zeros<double>(mesh, layout<>, {large, large, 0}), doctest::Contains("63 bits"), Error);
+    CHECK_THROWS_WITH_AS(distribute(mesh, layout<>, {large, large}, std::vector<double>()),
+                         doctest::Contains("63 bits"), Error);
     if (p == 1) return;
     CHECK_THROWS_WITH_AS((zeros<double>(mesh, layout<Shard<1, dp, tp>>, {2, 7})),
                          doctest::Contains("f64[2,7@dp@tp]"), Error);
@@ -203,4 +209,18 @@ TEST_CASE("ranks on a mesh with memory of its own; the limit names the rank") {
   other.context().pool().set_limit(1000);
   CHECK_THROWS_WITH_AS((zeros<double>(other, layout<>, {100})),
                        doctest::Contains((" (rank " + std::to_string(rank()) + ", tp=").c_str()), Error);
+}
+
+TEST_CASE("a tensor becomes another mesh's, or itself, and its old mesh ends with it") {
+  const auto make = [](int dp_size) {
+    return normal<double>(make_mesh<dp, tp>(world(), {dp_size, 0}), layout<>, {100}, {1, 1});
+  };
+  auto x = make(1);
+  const auto values = local_values(x);
+  const auto& same = x;
+  x = same;
+  CHECK(local_values(x) == values);
+  x = make(ranks());  // the only handle of the old mesh is the one that is overwritten
+  CHECK(x.mesh().size<dp>() == ranks());
+  CHECK(local_values(x) == values);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -134,9 +135,14 @@ class Distribution {
 
   /// Throws tpx::Error, the same on every rank, where the layout cannot hold the shape.
   void check(std::string_view element, std::span<const std::string_view> names) const {
+    // In bytes, of the largest element; an extent of 0 does not excuse the others, which are multiplied too.
+    std::int64_t room = std::numeric_limits<std::int64_t>::max() / 8;
     for (int d = 0; d < ndim(); ++d) {
       if (global_[d] < 0)
         fail("tpx::Distribution: extents are not negative: " + print(element, global_, spec_, names));
+      if (global_[d] > 0) room /= global_[d];
+      if (room == 0)
+        fail("tpx::Distribution: a tensor's bytes are counted by 63 bits: " + print(element, global_, spec_, names));
       if (global_[d] % divisor(d) != 0) {
         fail("tpx::Distribution: dim " + std::to_string(d) + " of " + print(element, global_, spec_, names) +
              " is split into " + std::to_string(divisor(d)) + " pieces, which " + std::to_string(global_[d]) +

@@ -152,6 +152,8 @@ auto distribute(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&sh
   detail::check_value_layout<L, Mesh>();
   constexpr unsigned all = (1u << Mesh::axes::size) - 1;
   const Shape global = detail::shape_of<n>(shape);
+  constexpr Spec spec = spec_v<L, typename Mesh::axes>;
+  Distribution(global, spec, mesh.grid()).check(name(element_v<T>), Mesh::names());
   const std::int64_t count = global.count();
   TPX_EXPECTS(0 <= root && root < mesh.size(), root, mesh.size());
   // The number is agreed on before anybody waits for values that do not come.
@@ -164,8 +166,6 @@ auto distribute(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&sh
   Buffer whole = detail::allocate<T>(mesh, count);
   if (mesh.rank() == root) detail::copy_from_host(mesh, values.data(), whole.as<T>(), count);
   detail::broadcast(mesh, all, whole.as<T>(), count, root);
-  constexpr Spec spec = spec_v<L, typename Mesh::axes>;
-  Distribution(global, spec, mesh.grid()).check(name(element_v<T>), Mesh::names());
   return DTensor<T, n, L, Mesh>(mesh, global,
                                 detail::run_plan<T>(mesh, plan_v<0u, spec.bits>, global, std::move(whole)));
 }
