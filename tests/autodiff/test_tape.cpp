@@ -254,6 +254,54 @@ TEST_CASE("misuse is an error that says what to do") {
   });
 }
 
+TEST_CASE("a backward that failed half-way is not taken up again; the tape is, after clear()") {
+  on_a_mesh([](const World&, const auto& mesh) {
+    using Mesh = std::decay_t<decltype(mesh)>;
+    auto& pool = mesh.context().pool();
+    Tape<Mesh> tape(mesh);
+    const auto plain = square(mesh, layout<>, x0);
+    const auto seed = square(mesh, layout<>, g0);
+    const auto run = [&] {
+      const auto x = tape.watch(plain);
+      backward(matmul<2>(add(gelu(x), x), seed));
+      return gather(tape.gradient(x));
+    };
+    const auto expected = run();
+    // There is room for the gradients of the loss and of y, and not for that of x.
+    tape.clear();
+    const auto x = tape.watch(plain);
+    const auto y = add(gelu(x), x);
+    const auto loss = matmul<2>(y, seed);
+    pool.set_limit(pool.in_use() + 256 + 1280);
+    CHECK_THROWS_WITH_AS(backward(loss), doctest::Contains("exceeds the limit"), Error);
+    pool.set_limit(0);
+    CHECK_THROWS_WITH_AS(backward(loss), doctest::Contains("backward runs once for each forward"), Error);
+    CHECK_THROWS_WITH_AS(tape.gradient(x), doctest::Contains("backward comes before gradient"), Error);
+    tape.clear();
+    CHECK(run() == expected);
+    // An op that failed leaves nothing behind: the forward goes on after it.
+    tape.clear();
+    const auto again = tape.watch(plain);
+    const auto half = gelu(again);
+    pool.set_limit(pool.in_use());
+    CHECK_THROWS_AS(add(half, again), Error);
+    pool.set_limit(0);
+    backward(matmul<2>(add(half, again), seed));
+    CHECK(gather(tape.gradient(again)) == expected);
+  });
+}
+
+TEST_CASE("a tape takes tensors of its own mesh, not of another that has the same type") {
+  on_a_mesh([](const World& all, const auto& mesh) {
+    Tape<std::decay_t<decltype(mesh)>> tape(mesh);
+    const auto other = make_mesh<dp, tp>(all, {all.size(), 1});
+    const auto x = square(other, layout<Shard<0, dp>>, x0);
+    CHECK_THROWS_WITH_AS(tape.watch(x), doctest::Contains("the tape's own mesh"), Error);
+    CHECK_THROWS_WITH_AS(tape.input(x), doctest::Contains("the tape's own mesh"), Error);
+    CHECK_THROWS_WITH_AS(tape.input(make_parameter("w", x)), doctest::Contains("the tape's own mesh"), Error);
+  });
+}
+
 TEST_CASE("a parameter meets a tape where another was, and may be gone before backward") {
   on_a_mesh([](const World&, const auto& mesh) {
     using Mesh = std::decay_t<decltype(mesh)>;

@@ -85,6 +85,7 @@ class Tape {
   DTensor<T, N, L, Mesh, OnTape<Mesh>> watch(const DTensor<T, N, L, Mesh>& x) {
     static_assert(std::is_floating_point_v<T>,
                   "tpx::Tape::watch: a leaf has floating-point elements; see input()");
+    expect_here(x.mesh());
     const int node = add_node(x.local_count());
     nodes_[static_cast<std::size_t>(node)].kept = true;
     return {mesh_, x.shape(), x.shard(), {this, node, step_}};
@@ -94,12 +95,14 @@ class Tape {
   /// parameters is recorded.
   template <class T, int N, class L>
   DTensor<T, N, L, Mesh, OnTape<Mesh>> input(const DTensor<T, N, L, Mesh>& x) {
+    expect_here(x.mesh());
     return {mesh_, x.shape(), x.shard(), {this, -1, step_}};
   }
 
   /// A parameter on this tape, for an op that no other operand puts there: redistribute<...>(tape.input(w)).
   template <class T, int N, class L>
   DTensor<T, N, L, Mesh, OnTape<Mesh>> input(const Parameter<T, N, L, Mesh>& w) {
+    expect_here(w.mesh());
     return {mesh_, w.shape(), w.shard(), {this, node_of<T>(w.track().state, w.local_count()), step_}};
   }
 
@@ -119,7 +122,7 @@ class Tape {
   void clear() {
     records_.clear();
     nodes_.clear();
-    walked_ = false;
+    begun_ = walked_ = false;
     step_ = next_step();
   }
 
@@ -218,8 +221,9 @@ class Tape {
   template <class T>
   void walk(const OnTape<Mesh>& loss, T seed) {
     const int node = node_here(loss);
-    TPX_EXPECTS(!walked_, "backward runs once for each forward: tape.clear() comes before the next");
+    TPX_EXPECTS(!begun_, "backward runs once for each forward: tape.clear() comes before the next");
     TPX_EXPECTS(node >= 0, "the loss depends on a watched tensor or a parameter");
+    begun_ = true;
     fill<T>(node, seed);
     for (std::size_t i = records_.size(); i-- > 0;) {
       detail::Record<Mesh>& r = records_[i];
@@ -240,6 +244,11 @@ class Tape {
     bool filled;
     bool kept;
   };
+
+  /// Another mesh of this type may have other sizes, and so other shards.
+  void expect_here(const Mesh& mesh) const {
+    TPX_EXPECTS(mesh_.is(mesh), mesh_.coordinate_text(), "what is put on a tape is on the tape's own mesh");
+  }
 
   static std::int64_t next_step() {
     static std::atomic<std::int64_t> steps{0};
@@ -263,6 +272,7 @@ class Tape {
   std::vector<detail::Record<Mesh>> records_;
   std::vector<Node> nodes_;
   std::int64_t step_ = next_step();
+  bool begun_ = false;   ///< a backward that failed half-way cannot be taken up again
   bool walked_ = false;
 };
 
