@@ -24,7 +24,8 @@ struct OneWeight {
   Mesh here;
   Parameter<double, 1, layout_t<Replicate<dp>>, Mesh> w;
 
-  explicit OneWeight(const Mesh& m) : here(m), w(make_constant<double>(m, "w", {4}, 3.0)) {}
+  explicit OneWeight(const Mesh& m, std::int64_t elements = 4)
+      : here(m), w(make_constant<double>(m, "w", {elements}, 3.0)) {}
   const Mesh& mesh() const { return here; }
   template <class F>
   void visit(F&& f) {
@@ -107,4 +108,17 @@ TEST_CASE("gradients: parameters of one name are refused") {
   const auto mesh = make_mesh<dp>(comm::Mpi::world());
   Twins twins(mesh);
   CHECK_THROWS_WITH_AS(Gradients gradients(twins), doctest::Contains("distinct names"), Error);
+}
+
+TEST_CASE("an optimizer steps the model whose state it has, and no other of its type") {
+  const auto mesh = make_mesh<dp>(comm::Mpi::world());
+  OneWeight small(mesh), large(mesh, 1000);
+  AdamW adamw(small);
+  Gradients ours(small), others(large);
+  adamw.step(ours.reduce<over<dp>>(), 1e-3);
+  CHECK_THROWS_WITH_AS(adamw.step(others.reduce<over<dp>>(), 1e-3), doctest::Contains("whose state it has"), Error);
+  CHECK(adamw.steps() == 1);
+  ours.reset();
+  adamw.step(ours.reduce<over<dp>>(), 1e-3);
+  CHECK(adamw.steps() == 2);
 }

@@ -37,6 +37,7 @@ class AdamW {
   explicit AdamW(const Model&, AdamWOptions options = {}) : options_(options) {}
 
   /// Updates every parameter, in place.
+  /// @pre    all steps are of one model
   template <class Norm>
   void step(const ReducedGradients<Model>& gradients, double learning_rate, const Norm& clipped) {
     update(gradients, learning_rate, clipped.factor());
@@ -60,6 +61,10 @@ class AdamW {
     const auto& slots = gradients.slots();
     if (moments_.empty())
       for (const detail::ParameterSlot& slot : slots) moments_.push_back({zeros(mesh, slot.count), zeros(mesh, slot.count)});
+    bool same = moments_.size() == slots.size();
+    for (std::size_t i = 0; same && i < slots.size(); ++i)
+      same = moments_[i].first.bytes() == slots[i].count * std::int64_t{sizeof(T)};
+    TPX_EXPECTS(same, steps_, "an optimizer steps the model whose state it has");
     ++steps_;
     kernel::AdamW p;
     p.learning_rate = learning_rate;
