@@ -127,7 +127,8 @@ template <class T>
 inline void tile_pack(const T* src, std::int64_t stride, T* dst, std::int64_t padded, std::int64_t rows,
                       std::int64_t columns) {
   for (std::int64_t r = 0; r < rows; ++r) {
-    std::memcpy(dst + r * padded, src + r * stride, static_cast<std::size_t>(columns) * sizeof(T));
+    if (columns > 0)  // memcpy takes no null pointer, not even for nothing
+      std::memcpy(dst + r * padded, src + r * stride, static_cast<std::size_t>(columns) * sizeof(T));
     for (std::int64_t c = columns; c < padded; ++c) dst[r * padded + c] = T(0);
   }
 }
