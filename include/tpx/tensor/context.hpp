@@ -54,7 +54,10 @@ struct KokkosMemory {
   static void* allocate(std::int64_t bytes) {
     return Kokkos::kokkos_malloc<Space>("tpx::pool", static_cast<std::size_t>(bytes));
   }
-  static void deallocate(void* data) { Kokkos::kokkos_free<Space>(data); }
+  /// What outlives Kokkos::finalize is left to the end of the process: a newer Kokkos aborts otherwise.
+  static void deallocate(void* data) {
+    if (Kokkos::is_initialized()) Kokkos::kokkos_free<Space>(data);
+  }
 };
 
 /// Counts what a program would hold, and holds nothing.
