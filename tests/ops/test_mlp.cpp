@@ -174,7 +174,7 @@ TEST_CASE("without a tape the same code gives the same bits and sends the forwar
   CHECK(tape.size() > 0);
   all.log().clear();
   const auto y = mlp.forward(mlp.x);
-  static_assert(std::is_same_v<decltype(y)::track_type, NoTape>);
+  static_assert(std::is_same_v<decltype(y)::track_type, OffTape>);
   CHECK(calls(all.log()) == (all.size() > 1 ? 1 : 0));
   CHECK(local_values(y) == local_values(recorded));
 }
