@@ -272,7 +272,7 @@ class SharedMemory {
           detail::copy(detail::advance(w.slot(w.rank()), to * most, call.element),
                        detail::advance(send, to * call.count + at, call.element), n, call.element);
       w.meet(call);
-      TermArray terms{};
+      TermArray terms;  // of which fill() sets and passes on as many as there are ranks
       f(at, n,
         fill(terms, w.rank() * most, detail::advance(send, w.rank() * call.count + at, call.element), call));
     });
@@ -292,9 +292,12 @@ class SharedMemory {
     detail::SharedWindow& w = live();
     detail::copy(w.slot(w.rank()), send, call.count, call.element);
     w.meet(call);
-    TermArray terms{};
+    TermArray terms;  // of which fill() sets and passes on as many as there are ranks
     detail::combine_terms(recv, fill(terms, 0, send, call), call.count, call.element, call.reduction);
     w.next_slot();
+    // The next one is often as long: by then its lines are here again, which the others have just read.
+    for (std::int64_t b = 0; b < call.count * element_size(call.element); b += 64)
+      __builtin_prefetch(w.slot(w.rank()) + b, 1);
   }
 
   /// Every rank sums a slice, and takes the other sums: the memory moves what it must.
@@ -316,7 +319,7 @@ class SharedMemory {
       const std::int64_t most = 64 * line;
       for (std::int64_t i = my_begin; i < my_end; i += most) {
         const std::int64_t m = std::min(most, my_end - i);
-        TermArray terms{};
+        TermArray terms;  // of which fill() sets and passes on as many as there are ranks
         void* const sum = detail::advance(recv, at + i, element);
         detail::combine_terms(sum, fill(terms, i, detail::advance(send, at + i, element), call), m, element,
                               call.reduction);
