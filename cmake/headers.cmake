@@ -48,6 +48,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/attention_groups.hpp
     tpx/kernel/attention_host.hpp
     tpx/kernel/attention_shape.hpp
+    tpx/kernel/block.hpp
     tpx/kernel/copy.hpp
     tpx/kernel/cross_entropy.hpp
     tpx/kernel/difference.hpp
@@ -55,6 +56,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/embedding.hpp
     tpx/kernel/gemm.hpp
     tpx/kernel/group.hpp
+    tpx/kernel/mask.hpp
     tpx/kernel/norm.hpp
     tpx/kernel/optimizer.hpp
     tpx/kernel/pointwise.hpp
@@ -84,15 +86,18 @@ set(TPX_ops_HEADERS
     tpx/ops/add.hpp
     tpx/ops/attention.hpp
     tpx/ops/cross_entropy.hpp
+    tpx/ops/dropout.hpp
     tpx/ops/elementwise.hpp
     tpx/ops/embedding.hpp
     tpx/ops/layer_norm.hpp
+    tpx/ops/mask.hpp
     tpx/ops/matmul.hpp
     tpx/ops/op.hpp
     tpx/ops/pointwise.hpp
     tpx/ops/redistribute.hpp
     tpx/ops/reduce.hpp
     tpx/ops/rms_norm.hpp
+    tpx/ops/shape.hpp
     tpx/ops/softmax.hpp)
 set(TPX_nn_HEADERS
     tpx/nn/gpt.hpp

@@ -42,14 +42,17 @@
 #include <tpx/ops/add.hpp>
 #include <tpx/ops/attention.hpp>
 #include <tpx/ops/cross_entropy.hpp>
+#include <tpx/ops/dropout.hpp>
 #include <tpx/ops/elementwise.hpp>
 #include <tpx/ops/embedding.hpp>
 #include <tpx/ops/layer_norm.hpp>
+#include <tpx/ops/mask.hpp>
 #include <tpx/ops/matmul.hpp>
 #include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/redistribute.hpp>
 #include <tpx/ops/reduce.hpp>
 #include <tpx/ops/rms_norm.hpp>
+#include <tpx/ops/shape.hpp>
 #include <tpx/ops/softmax.hpp>
 
 // nn
