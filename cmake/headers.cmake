@@ -3,7 +3,7 @@
 # Every header, floor by floor from the ground up. A floor includes itself and the floors above it in this list
 # only; tests/layers holds this to be true, and that no header is missing here.
 
-set(TPX_FLOORS core layout comm mesh kernel tensor autodiff ops nn train)
+set(TPX_FLOORS core layout comm mesh kernel tensor io autodiff ops nn train)
 
 set(TPX_core_HEADERS
     tpx/core/config.hpp
@@ -78,6 +78,23 @@ set(TPX_tensor_HEADERS
     tpx/tensor/pool.hpp
     tpx/tensor/run_plan.hpp
     tpx/tensor/view.hpp)
+set(TPX_io_HEADERS
+    tpx/io/dequantize.hpp
+    tpx/io/dtype.hpp
+    tpx/io/gguf.hpp
+    tpx/io/gguf_reader.hpp
+    tpx/io/gguf_value.hpp
+    tpx/io/half.hpp
+    tpx/io/load.hpp
+    tpx/io/mapped_file.hpp
+    tpx/io/read_shard.hpp
+    tpx/io/safetensors.hpp
+    tpx/io/tensor_file.hpp
+    tpx/io/write_safetensors.hpp)
+# Of these, the ones that include nlohmann-json: compiled where it is found.
+set(TPX_JSON_HEADERS
+    tpx/io/safetensors.hpp
+    tpx/io/write_safetensors.hpp)
 set(TPX_autodiff_HEADERS
     tpx/autodiff/backward.hpp
     tpx/autodiff/parameter.hpp

@@ -52,7 +52,7 @@ endfunction()
 # How the compiler is called for a file that includes tpx, written down for scripts: -fsyntax-only needs no
 # build tree, so such tests run side by side.
 add_library(tpx_syntax OBJECT "${PROJECT_SOURCE_DIR}/tests/doctest_main.cpp")
-target_link_libraries(tpx_syntax PRIVATE tpx::tpx doctest::doctest)
+target_link_libraries(tpx_syntax PRIVATE tpx::io doctest::doctest)
 set(TPX_SYNTAX_FILE "${PROJECT_BINARY_DIR}/tests/syntax_$<CONFIG>.cmake")
 set(own "${PROJECT_SOURCE_DIR}/include")
 set(includes "$<REMOVE_DUPLICATES:$<TARGET_PROPERTY:tpx_syntax,INCLUDE_DIRECTORIES>>")

@@ -9,7 +9,7 @@ cmake_minimum_required(VERSION 3.24)
 # tree(<complaint or empty> <header> <line> [<header> <line>]...): each header holds one line
 function(tree complaint)
   file(REMOVE_RECURSE "${SCRATCH}")
-  set(list "set(TPX_FLOORS core layout comm mesh kernel tensor)\n")
+  set(list "set(TPX_FLOORS core layout comm mesh kernel tensor io ops)\n")
   set(pairs ${ARGN})
   while(pairs)
     list(POP_FRONT pairs header line)
@@ -39,6 +39,8 @@ endfunction()
 tree("" tpx/core/a.hpp "#include <vector>" tpx/layout/b.hpp "#include <tpx/core/a.hpp>"
      tpx/comm/mpi.hpp "#include <mpi.h>" tpx/kernel/c.hpp "#include <Kokkos_Core.hpp>"
      tpx/tensor/d.hpp "#include <tpx/kernel/c.hpp>" tpx/tpx.hpp "#include <tpx/tensor/d.hpp>")
+tree("" tpx/tensor/a.hpp "#include <vector>" tpx/io/b.hpp "#include <tpx/tensor/a.hpp>"
+     tpx/io/c.hpp "#include <nlohmann/json.hpp>")
 tree("there are no headers")
 tree("tpx/core/unlisted.hpp is not in the list" tpx/core/a.hpp "//" tpx/core/unlisted.hpp "//")
 tree("tpx/garden/a.hpp stands on no floor" tpx/garden/a.hpp "//")
@@ -47,6 +49,10 @@ tree("which is above" tpx/core/a.hpp "  #  include <tpx/tensor/b.hpp>" tpx/tenso
 tree("includes the entry header" tpx/core/a.hpp "#include <tpx/tpx.hpp>" tpx/tpx.hpp "//")
 tree("kernel does not see layout" tpx/kernel/a.hpp "#include <tpx/layout/b.hpp>" tpx/layout/b.hpp "//")
 tree("kernel does not see comm" tpx/kernel/a.hpp "#include <tpx/comm/b.hpp>" tpx/comm/b.hpp "//")
+tree("ops does not see io" tpx/ops/a.hpp "#include <tpx/io/b.hpp>" tpx/io/b.hpp "//")
+tree("includes tpx/ops/b.hpp, which is above" tpx/io/a.hpp "#include <tpx/ops/b.hpp>" tpx/ops/b.hpp "//")
+tree("entry does not see io" tpx/tpx.hpp "#include <tpx/io/b.hpp>" tpx/io/b.hpp "//")
+tree("JSON is for files" tpx/tensor/a.hpp "#include <nlohmann/json.hpp>")
 tree("includes mpi.h" tpx/mesh/a.hpp "#include <mpi.h>")
 tree("layout does not see Kokkos" tpx/layout/a.hpp "#include <Kokkos_Core.hpp>")
 tree("comm does not see Kokkos" tpx/comm/a.hpp "#include <Kokkos_Core.hpp>")
