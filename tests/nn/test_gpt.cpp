@@ -49,7 +49,7 @@ TEST_CASE("a GPT's loss and the gradient of every parameter, and what it sends")
     std::int64_t elements = 0;
     model.visit([&](auto& p) { elements += p.local_count(); });
     log.clear();
-    gradients.template reduce<over<dp>>();
+    const auto reduced = gradients.template reduce<over<dp>>();
     CHECK(calls_in(log) == on_more_than_one(data, {sent(Collective::all_reduce, elements, "dp")}));
     log.keep_order(false);
 
@@ -63,7 +63,7 @@ TEST_CASE("a GPT's loss and the gradient of every parameter, and what it sends")
     model.visit([&](auto& p) {
       const Values& sum = every.at(p.track().state->name);
       const Distribution d(p.shape(), p.spec, mesh.grid());
-      const auto mine = local_values(gradient(p));
+      const auto mine = local_values(reduced.gradient(p));
       double difference = 0;
       for_each_element(d, [&](std::int64_t i, std::int64_t at) {
         difference = std::fmax(
