@@ -20,6 +20,7 @@
 #include <tpx/comm/mpi.hpp>
 #include <tpx/comm/recording.hpp>
 #include <tpx/comm/self.hpp>
+#include <tpx/comm/shared_memory.hpp>
 #include <tpx/comm/threads.hpp>
 
 // mesh

@@ -3,29 +3,55 @@
 #
 #   tests/benchmarks/run.sh [NAME...] [--pairs N] [--smoke]
 #
-# Sets up what is missing, builds the benchmarks and runs those named (all) on 2 ranks of one thread each. They
-# want two cores for themselves: `twin_over_itself` says what the machine can resolve at the moment.
+# Sets up what is missing, builds the benchmarks and runs those named (all) on 2 ranks of one thread each, or on
+# as many as a benchmark's table says. They want two cores for themselves: `twin_over_itself` says what the machine
+# can resolve at the moment.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-known=$(sed -n 's/^ *{"\([a-z0-9_]*\)", [0-9.]*,.*/\1/p' "$root/tests/benchmarks/main.cpp" | tr '\n' ' ')
+here=$root/tests/benchmarks
+twins=$(sed -n 's/^ *{"\([a-z0-9_]*\)", [0-9.]*,.*/\1/p' "$here/main.cpp" | tr '\n' ' ')
+of_ranks() { sed -n "s/^ *{\"\([a-z0-9_]*\)\", [0-9.]*, $1,.*/\1/p" "$here/collectives.cpp" | tr '\n' ' '; }
+on2=$(of_ranks 2)
+on4=$(of_ranks 4)
+known="$twins$on2$on4"
 usage() { echo "run.sh: $*; known benchmarks: $known" >&2; exit 2; }
 
+names=() options=()
 number=no
 for argument in "$@"; do
   if [ $number = yes ]; then
     [[ $argument =~ ^[1-9][0-9]{0,4}$ ]] || usage "--pairs is '$argument'; it must be a number of 1 to 99999"
     number=no
+    options+=("$argument")
   elif [ "$argument" = --pairs ]; then
     number=yes
-  elif [ "$argument" != --smoke ]; then
+    options+=("$argument")
+  elif [ "$argument" = --smoke ]; then
+    options+=("$argument")
+  else
     [[ " $known" == *" $argument "* ]] || usage "there is no benchmark '$argument'"
+    names+=("$argument")
   fi
 done
 [ $number = no ] || usage "--pairs needs a number"
 
-"$root/cmake/build.sh" tpx_benchmarks >&2
+"$root/cmake/build.sh" tpx_benchmarks tpx_benchmark_collectives >&2
 
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 source "$root/cmake/launch.sh"
-launch 2 "$root/build/release/tests/benchmarks/tpx_benchmarks" "$@"
+
+# Runs those of a program's benchmarks that were asked for: all where none was named.
+run() {  # RANKS PROGRAM NAME...
+  local ranks=$1 program=$2 chosen=() name
+  shift 2
+  for name in "$@"; do
+    if [ ${#names[@]} -eq 0 ] || [[ " ${names[*]} " == *" $name "* ]]; then chosen+=("$name"); fi
+  done
+  [ ${#chosen[@]} -gt 0 ] || return 0
+  (launch "$ranks" "$root/build/release/tests/benchmarks/$program" "${chosen[@]}" "${options[@]}")  # it does not return
+}
+# shellcheck disable=SC2086  # lists of names
+run 2 tpx_benchmarks $twins
+run 2 tpx_benchmark_collectives $on2
+run 4 tpx_benchmark_collectives $on4
