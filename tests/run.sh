@@ -17,7 +17,7 @@ case "$#:${1:-}" in
     ;;
   1:--hip)
     "$root/cmake/build.sh" --hip all
-    echo "every header and example compiles as HIP (but for two that read JSON, which its compiler cannot)"
+    echo "every header and example compiles as HIP (two that read JSON, on the host alone, as C++)"
     ;;
   *)
     echo "run.sh: unknown options '$*' (known: --hip)" >&2
