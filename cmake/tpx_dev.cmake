@@ -38,7 +38,7 @@ endfunction()
 if(TPX_BUILD_HEADERS)
   # One unit a floor: every header, and each with all that stand beside it.
   set(units "")
-  if(CMAKE_CXX_COMPILER MATCHES "hipcc" AND TPX_JSON_HEADERS)
+  if(CMAKE_CXX_COMPILER MATCHES "hipcc" AND TARGET nlohmann_json::nlohmann_json)
     # Debian 12's hipcc crashes on nlohmann-json as HIP in C++20, with nothing of tpx in the file. What includes it
     # reads files on the host and needs no Kokkos: the same compiler takes it as C++.
     list(REMOVE_ITEM TPX_io_HEADERS ${TPX_JSON_HEADERS})
