@@ -10,7 +10,8 @@ set(TPX_core_HEADERS
     tpx/core/element.hpp
     tpx/core/error.hpp
     tpx/core/math.hpp
-    tpx/core/philox.hpp)
+    tpx/core/philox.hpp
+    tpx/core/reduction.hpp)
 set(TPX_layout_HEADERS
     tpx/layout/axis.hpp
     tpx/layout/distribution.hpp

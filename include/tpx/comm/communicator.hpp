@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include <tpx/core/element.hpp>
+#include <tpx/core/reduction.hpp>
 
 namespace tpx::comm {
 
@@ -47,20 +48,7 @@ constexpr const char* name(Collective what) {
   return "?";
 }
 
-/// How terms from several ranks become one.
-enum class Reduction : unsigned char { sum, max, min };
-
-constexpr const char* name(Reduction reduction) {
-  switch (reduction) {
-    case Reduction::sum:
-      return "sum";
-    case Reduction::max:
-      return "max";
-    case Reduction::min:
-      return "min";
-  }
-  return "?";
-}
+using tpx::Reduction;
 
 /// The stream of an execution space on which a device-driven communicator enqueues its work. Opaque
 /// here, and ignored by a communicator that is driven from the host.
