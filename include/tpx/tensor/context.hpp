@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <Kokkos_Core.hpp>
 
@@ -27,26 +30,43 @@ struct Work {
   friend bool operator==(const Work&, const Work&) = default;
 };
 
+/// One launch of kernels, and the op that it belongs to: "tpx::matmul", "tpx::matmul_bwd", ...
+struct Launch {
+  std::string_view op;
+  Work work;
+
+  friend bool operator==(const Launch&, const Launch&) = default;
+};
+
 /// The execution space of a mesh that is not here: extents and layouts only, no memory, no kernels. The same
 /// program runs on it and leaves the list of collectives (comm::Recording) and the work it would do.
 struct AbstractSpace {};
 
 namespace detail {
 
-/// Tells Kokkos Tools where an op begins and ends; nothing where no tool is loaded.
+/// Tells Kokkos Tools where an op begins and ends, if one is loaded, and an abstract context whose work it is.
 class Region {
  public:
-  explicit Region(const char* name) : open_(Kokkos::Profiling::profileLibraryLoaded()) {
+  explicit Region(const char* name)
+      : open_(Kokkos::Profiling::profileLibraryLoaded()), outer_(std::exchange(current(), name)) {
     if (open_) Kokkos::Profiling::pushRegion(name);
   }
   ~Region() {
+    current() = outer_;
     if (open_) Kokkos::Profiling::popRegion();
   }
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
+  /// The innermost region's name on this thread; empty outside of any.
+  static const char*& current() {
+    static thread_local const char* name = "";
+    return name;
+  }
+
  private:
   bool open_;
+  const char* outer_;
 };
 
 template <class Space>
@@ -134,14 +154,24 @@ class Context<AbstractSpace> {
   template <class Kernels>
   void launch(const Work& work, Kernels&&) {
     work_ += work;
+    if (keep_order_) launches_.push_back({detail::Region::current(), work});
   }
 
   const Work& work() const { return work_; }
   void reset_work() { work_ = {}; }
 
+  /// Whether each launch is also kept by itself, in order; off at first. The list starts anew.
+  void keep_order(bool keep) {
+    keep_order_ = keep;
+    launches_.clear();
+  }
+  const std::vector<Launch>& launches() const { return launches_; }
+
  private:
   Pool<detail::NoMemory> pool_;
   Work work_;
+  std::vector<Launch> launches_;
+  bool keep_order_ = false;
 };
 
 }  // namespace tpx
