@@ -16,13 +16,16 @@ set(TPX_layout_HEADERS
     tpx/layout/axis.hpp
     tpx/layout/distribution.hpp
     tpx/layout/layout.hpp
+    tpx/layout/op_rule.hpp
+    tpx/layout/pieces.hpp
     tpx/layout/placement.hpp
     tpx/layout/plan.hpp
     tpx/layout/print.hpp
     tpx/layout/refusal.hpp
     tpx/layout/rule.hpp
     tpx/layout/shape.hpp
-    tpx/layout/spec.hpp)
+    tpx/layout/spec.hpp
+    tpx/layout/step.hpp)
 set(TPX_comm_HEADERS
     tpx/comm/abstract.hpp
     tpx/comm/agree.hpp
@@ -30,14 +33,17 @@ set(TPX_comm_HEADERS
     tpx/comm/combine.hpp
     tpx/comm/comm_log.hpp
     tpx/comm/communicator.hpp
+    tpx/comm/counts.hpp
     tpx/comm/mpi.hpp
     tpx/comm/mpi_support.hpp
+    tpx/comm/mpi_uneven.hpp
     tpx/comm/recording.hpp
     tpx/comm/self.hpp
     tpx/comm/shared_memory.hpp
     tpx/comm/shared_memory_file.hpp
     tpx/comm/shared_memory_messages.hpp
     tpx/comm/shared_memory_reduce.hpp
+    tpx/comm/shared_memory_slots.hpp
     tpx/comm/shared_memory_window.hpp
     tpx/comm/threads.hpp
     tpx/comm/threads_group.hpp
@@ -64,6 +70,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/random.hpp
     tpx/kernel/reduce.hpp
     tpx/kernel/rms_norm.hpp
+    tpx/kernel/rotary.hpp
     tpx/kernel/softmax.hpp
     tpx/kernel/strided.hpp
     tpx/kernel/tile.hpp)
@@ -115,6 +122,7 @@ set(TPX_ops_HEADERS
     tpx/ops/redistribute.hpp
     tpx/ops/reduce.hpp
     tpx/ops/rms_norm.hpp
+    tpx/ops/rotary.hpp
     tpx/ops/shape.hpp
     tpx/ops/softmax.hpp)
 set(TPX_nn_HEADERS
@@ -127,6 +135,10 @@ set(TPX_train_HEADERS
     tpx/train/adamw.hpp
     tpx/train/clip.hpp
     tpx/train/gradients.hpp
+    tpx/train/pipeline_check.hpp
+    tpx/train/pipeline_picture.hpp
+    tpx/train/pipeline_placement.hpp
+    tpx/train/pipeline_schedule.hpp
     tpx/train/schedule.hpp)
 
 # The entry header, above all floors.

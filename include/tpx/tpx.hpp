@@ -53,6 +53,7 @@
 #include <tpx/ops/redistribute.hpp>
 #include <tpx/ops/reduce.hpp>
 #include <tpx/ops/rms_norm.hpp>
+#include <tpx/ops/rotary.hpp>
 #include <tpx/ops/shape.hpp>
 #include <tpx/ops/softmax.hpp>
 
@@ -66,4 +67,8 @@
 #include <tpx/train/adamw.hpp>
 #include <tpx/train/clip.hpp>
 #include <tpx/train/gradients.hpp>
+#include <tpx/train/pipeline_check.hpp>
+#include <tpx/train/pipeline_picture.hpp>
+#include <tpx/train/pipeline_placement.hpp>
+#include <tpx/train/pipeline_schedule.hpp>
 #include <tpx/train/schedule.hpp>
