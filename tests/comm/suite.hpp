@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tpx/comm/agree.hpp>
@@ -22,7 +23,7 @@ namespace suite {
 using tpx::element_v;
 using tpx::comm::Reduction;
 
-inline constexpr std::array<std::int64_t, 5> counts{0, 1, 7, 1000, 4096};
+inline constexpr std::array<std::int64_t, 5> lengths{0, 1, 7, 1000, 4096};
 inline constexpr std::array<Reduction, 3> reductions{Reduction::sum, Reduction::max, Reduction::min};
 
 /// Element i of what `rank` holds: small integers, so that sums are exact in every type and order, and
@@ -139,6 +140,81 @@ void all_to_all(const Comm& comm, std::int64_t n, Differences& found) {
                 [&](std::int64_t i) { return value<T>(static_cast<int>(i / n), comm.rank() * n + i % n); });
 }
 
+/// How many elements each rank has of about n: unequal ones, with a rank that has none; or one rank alone has
+/// some; or equal ones after all.
+inline std::vector<std::int64_t> uneven(int ranks, std::int64_t n, int shape) {
+  std::vector<std::int64_t> counts;
+  for (int k = 0; k < ranks; ++k) {
+    if (shape == 0) counts.push_back(k == 1 || n == 0 ? 0 : n + 3 * k);
+    if (shape == 1) counts.push_back(k == ranks - 1 ? n : 0);
+    if (shape == 2) counts.push_back(n);
+  }
+  return counts;
+}
+
+inline std::int64_t sum_of(const std::vector<std::int64_t>& counts) {
+  std::int64_t sum = 0;
+  for (const std::int64_t count : counts) sum += count;
+  return sum;
+}
+
+/// Which rank element i of all blocks belongs to, and where in its block.
+inline std::pair<int, std::int64_t> owner_of(const std::vector<std::int64_t>& counts, std::int64_t i) {
+  int rank = 0;
+  for (; i >= counts[static_cast<std::size_t>(rank)]; ++rank) i -= counts[static_cast<std::size_t>(rank)];
+  return {rank, i};
+}
+
+inline std::int64_t start_of(const std::vector<std::int64_t>& counts, int rank) {
+  return sum_of({counts.begin(), counts.begin() + rank});
+}
+
+template <class T, class Comm>
+void uneven_all_gather(const Comm& comm, const std::vector<std::int64_t>& counts, Differences& found) {
+  const std::int64_t n = counts[static_cast<std::size_t>(comm.rank())];
+  const std::int64_t sum = sum_of(counts);
+  const std::vector<T> mine = held<T>(comm.rank(), n);
+  std::vector<T> got = Differences::room<T>(sum);
+  comm.all_gather(mine.data(), got.data(), counts, element_v<T>);
+  found.compare(label<T>("uneven all_gather", sum), got, sum, [&](std::int64_t i) {
+    const auto [rank, at] = owner_of(counts, i);
+    return value<T>(rank, at);
+  });
+}
+
+template <class T, class Comm>
+void uneven_reduce_scatter(const Comm& comm, const std::vector<std::int64_t>& counts, Differences& found) {
+  const std::int64_t n = counts[static_cast<std::size_t>(comm.rank())];
+  const std::int64_t start = start_of(counts, comm.rank());
+  for (const Reduction reduction : reductions) {
+    const std::vector<T> mine = held<T>(comm.rank(), sum_of(counts));
+    std::vector<T> got = Differences::room<T>(n);
+    comm.reduce_scatter(mine.data(), got.data(), counts, element_v<T>, reduction);
+    found.compare(label<T>("uneven reduce_scatter", n) + " " + name(reduction), got, n,
+                  [&](std::int64_t i) { return reduced<T>(comm.size(), start + i, reduction); });
+  }
+}
+
+/// Rank r sends r's turn of the counts, so that no two ranks send alike: rank k gets counts[(r + k) % p].
+template <class T, class Comm>
+void uneven_all_to_all(const Comm& comm, const std::vector<std::int64_t>& counts, Differences& found) {
+  const auto turned = [&](int rank) {
+    std::vector<std::int64_t> turn = counts;
+    std::rotate(turn.begin(), turn.begin() + rank, turn.end());
+    return turn;
+  };
+  const std::vector<std::int64_t> send_counts = turned(comm.rank());
+  const std::vector<std::int64_t> recv_counts = send_counts;  // (r + k) % p is the same from both sides
+  const std::int64_t sum = sum_of(counts);
+  const std::vector<T> mine = held<T>(comm.rank(), sum);
+  std::vector<T> got = Differences::room<T>(sum);
+  comm.all_to_all(mine.data(), send_counts, got.data(), recv_counts, element_v<T>);
+  found.compare(label<T>("uneven all_to_all", sum), got, sum, [&](std::int64_t i) {
+    const auto [from, at] = owner_of(recv_counts, i);
+    return value<T>(from, start_of(turned(from), comm.rank()) + at);
+  });
+}
+
 template <class T, class Comm>
 void broadcast(const Comm& comm, std::int64_t n, Differences& found) {
   for (int root = 0; root < comm.size(); ++root) {
@@ -191,6 +267,12 @@ std::string collectives(const Comm& comm, std::int64_t n) {
   all_gather<T>(comm, n, found);
   reduce_scatter<T>(comm, n, found);
   all_to_all<T>(comm, n, found);
+  for (int shape = 0; shape < 3; ++shape) {
+    const std::vector<std::int64_t> counts = uneven(comm.size(), n, shape);
+    uneven_all_gather<T>(comm, counts, found);
+    uneven_reduce_scatter<T>(comm, counts, found);
+    uneven_all_to_all<T>(comm, counts, found);
+  }
   broadcast<T>(comm, n, found);
   send_and_recv<T>(comm, n, found);
   send_recv<T>(comm, n, found);
@@ -207,6 +289,10 @@ std::string nothing(const Comm& comm) {
   comm.reduce_scatter(nullptr, nullptr, 0, f32, Reduction::sum);
   comm.all_to_all(nullptr, nullptr, 0, f32);
   comm.broadcast(nullptr, 0, f32, 0);
+  const std::vector<std::int64_t> none(static_cast<std::size_t>(comm.size()), 0);
+  comm.all_gather(nullptr, nullptr, none, f32);
+  comm.reduce_scatter(nullptr, nullptr, none, f32, Reduction::sum);
+  comm.all_to_all(nullptr, none, nullptr, none, f32);
   comm.send_recv(nullptr, 0, comm.rank(), nullptr, 0, comm.rank(), f32, 0);
   return {};
 }
@@ -315,6 +401,18 @@ std::string bad_arguments(const Comm& comm) {
   refused(error_of([&] { comm.reduce_scatter(a.data(), b.data(), INT64_MAX / 8, f32, Reduction::sum); }),
           "2^63");
   refused(error_of([&] { comm.all_to_all(a.data(), b.data(), -7, f32); }), "count = -7");
+  const std::size_t p = static_cast<std::size_t>(comm.size());
+  const std::vector<std::int64_t> ones(p, 1);
+  const std::vector<std::int64_t> too_few(p - 1, 1);
+  const std::vector<std::int64_t> negative(p, -1);
+  const std::vector<std::int64_t> too_many(p, INT64_MAX / 8);
+  refused(error_of([&] { comm.all_gather(a.data(), b.data(), too_few, f32); }),
+          "all_gather: there is one count for each rank");
+  refused(error_of([&] { comm.reduce_scatter(a.data(), b.data(), negative, f32, Reduction::sum); }),
+          "reduce_scatter: a count is not negative");
+  refused(error_of([&] { comm.all_to_all(a.data(), too_many, b.data(), ones, f32); }), "2^63");
+  refused(error_of([&] { comm.all_to_all(a.data(), ones, nullptr, ones, f32); }), "null pointer");
+  refused(error_of([&] { comm.all_gather(a.data(), a.data(), ones, f32); }), "send and recv do not overlap");
   refused(error_of([&] { comm.broadcast(a.data(), 4, f32, comm.size()); }),
           "broadcast: root is a rank of the group");
   refused(error_of([&] { comm.broadcast(nullptr, 4, f32, 0); }), "broadcast: only a count of 0");
@@ -344,6 +442,27 @@ std::string contradictory_groups(const Comm& comm) {
   found.expect("got '" + text + "'", contains(text, "all name the same members in the same order"));
   comm.barrier();
   return found.text();
+}
+
+/// A block that two ranks see differently is an error that names both: on the one that notices, at least. At
+/// least two ranks.
+template <class Comm>
+std::string contradictory_blocks(const Comm& comm, bool everywhere) {
+  Differences found;
+  const std::size_t p = static_cast<std::size_t>(comm.size());
+  std::vector<std::int64_t> send_counts(p, 2);
+  const std::vector<std::int64_t> recv_counts(p, 2);
+  if (comm.rank() == 0) send_counts[1] = 1;
+  std::vector<float> a(2 * p);
+  std::vector<float> b(2 * p);
+  const std::string text =
+      error_of([&] { comm.all_to_all(a.data(), send_counts, b.data(), recv_counts, tpx::Element::f32); });
+  if (everywhere || comm.rank() == 1) {
+    found.expect("got '" + text + "'", contains(text, "all_to_all"));
+    found.expect("got '" + text + "'", contains(text, "rank 0 sent 1") || contains(text, "sent 1, expected 2"));
+  }
+  comm.barrier();
+  return found.text() + collectives<float>(comm, 7);
 }
 
 template <class Comm>

@@ -41,6 +41,10 @@ TEST_CASE("abstract: it moves nothing, and needs no memory") {
   world.all_gather(nullptr, nullptr, huge, Element::f32);
   world.reduce_scatter(nullptr, nullptr, huge, Element::f32, Reduction::sum);
   world.all_to_all(nullptr, nullptr, huge, Element::f32);
+  const std::vector<std::int64_t> counts{huge, 0, 1, 2, 3, 4, 5, 6};
+  world.all_gather(nullptr, nullptr, counts, Element::f32);
+  world.reduce_scatter(nullptr, nullptr, counts, Element::f32, Reduction::sum);
+  world.all_to_all(nullptr, counts, nullptr, counts, Element::f32);
   world.barrier();
 }
 
@@ -59,6 +63,9 @@ TEST_CASE("abstract: misuse is refused as elsewhere") {
   CHECK(suite::contains(text([&] { world.broadcast(nullptr, 1, Element::f32, 8); }), "root = 8"));
   CHECK(suite::contains(text([&] { world.send(nullptr, 1, Element::f32, -1, 0); }), "to = -1"));
   CHECK(suite::contains(text([&] { world.recv(nullptr, 1, Element::f32, 9, 0); }), "from = 9"));
+  const std::vector<std::int64_t> few{1, 2, 3};
+  CHECK(suite::contains(text([&] { world.all_gather(nullptr, nullptr, few, Element::f32); }),
+                        "one count for each rank; ranks = 8, counts = 3"));
   const std::vector<int> without{0, 1};
   CHECK(suite::contains(text([&] { world.subgroup(without); }), "the calling rank is a member; rank = 3"));
   CHECK(suite::contains(text([] { Abstract(0); }), "at least one rank"));

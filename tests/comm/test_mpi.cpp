@@ -37,7 +37,7 @@ class Limit {
 
 TEST_CASE_TEMPLATE("mpi: every collective", T, float, double, std::int32_t, std::int64_t, unsigned char) {
   const Mpi world = Mpi::world();
-  for (const std::int64_t n : suite::counts) CHECK(suite::collectives<T>(world, n) == "");
+  for (const std::int64_t n : suite::lengths) CHECK(suite::collectives<T>(world, n) == "");
 }
 
 TEST_CASE_TEMPLATE("mpi: messages beyond the limit of one call are split", T, float, double, std::int32_t,
@@ -57,6 +57,7 @@ TEST_CASE("mpi: groups") {
   if (world.size() == 4) CHECK(suite::rows_and_columns(world, 2, 2) == "");
   CHECK(suite::unequal_groups(world) == "");
   if (world.size() > 1) CHECK(suite::contradictory_groups(world) == "");
+  if (world.size() > 1) CHECK(suite::contradictory_blocks(world, false) == "");
 }
 
 TEST_CASE("mpi: messages, agreement, nothing and bad arguments") {
@@ -152,6 +153,8 @@ TEST_CASE("mpi: an error of MPI's is an exception that names the call, the count
   Mpi gone = Mpi::world();
   const Mpi taken = std::move(gone);
   CHECK(suite::contains(suite::error_of([&] { gone.barrier(); }), "moved-from"));
+  CHECK(suite::contains(suite::error_of([&] { world.send(sent.data(), 1, tpx::Element::f32, me, 32767); }),
+                        "a tag is less than 32767"));
   CHECK(suite::collectives<float>(world, 7) == "");
 }
 
@@ -162,6 +165,6 @@ TEST_CASE("mpi: recorded, and predicted by the abstract communicator") {
   const tpx::comm::Recording<tpx::comm::Abstract> nobody(tpx::comm::Abstract(world.size(), world.rank()));
   suite::collectives<float>(nobody, 7);
   suite::unequal_groups(nobody);
-  CHECK(world.log().total("world", tpx::comm::Collective::all_gather).elements == 7 * world.size());
+  CHECK(world.log().total("world", tpx::comm::Collective::broadcast).elements == 7 * world.size());
   CHECK(world.log().entries() == nobody.log().entries());
 }

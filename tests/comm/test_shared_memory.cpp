@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -110,7 +111,7 @@ std::string random_call(const SharedMemory& tested, const Mpi& oracle, Numbers& 
 TEST_CASE_TEMPLATE("shared memory: every collective", T, float, double, std::int32_t, std::int64_t,
                    unsigned char) {
   const SharedMemory world = shared_world();
-  for (const std::int64_t n : suite::counts) CHECK(suite::collectives<T>(world, n) == "");
+  for (const std::int64_t n : suite::lengths) CHECK(suite::collectives<T>(world, n) == "");
   for (const std::int64_t n : {16 * 1024 - 1, 32 * 1024, 50000, 200001})
     CHECK(suite::collectives<T>(world, n) == "");
 }
@@ -122,6 +123,7 @@ TEST_CASE("shared memory: groups") {
   if (world.size() == 4) CHECK(suite::rows_and_columns(world, 2, 2) == "");
   CHECK(suite::unequal_groups(world) == "");
   if (world.size() > 1) CHECK(suite::contradictory_groups(world) == "");
+  if (world.size() > 1) CHECK(suite::contradictory_blocks(world, true) == "");
 }
 
 TEST_CASE("shared memory: messages, agreement, nothing and bad arguments") {
@@ -189,6 +191,8 @@ TEST_CASE("shared memory: the steady state allocates nothing") {
   const std::int64_t n = 50000;
   std::vector<float> in(static_cast<std::size_t>(n * p), 1.0F);
   std::vector<float> out(in.size());
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(p));
+  const std::vector<std::int64_t> nothing(counts.size(), 0);
   const long before = allocations();
   for (const std::int64_t count : {std::int64_t{1}, n}) {
     world.all_reduce(in.data(), out.data(), count, Element::f32, Reduction::sum);
@@ -196,6 +200,12 @@ TEST_CASE("shared memory: the steady state allocates nothing") {
     world.reduce_scatter(in.data(), out.data(), count, Element::f32, Reduction::max);
     world.all_to_all(in.data(), out.data(), count, Element::f32);
     world.broadcast(out.data(), count, Element::f32, p - 1);
+    std::fill(counts.begin(), counts.end(), count);
+    counts[0] = 0;
+    world.all_gather(in.data(), out.data(), counts, Element::f32);
+    world.reduce_scatter(in.data(), out.data(), counts, Element::f32, Reduction::sum);
+    world.all_to_all(in.data(), world.rank() == 0 ? nothing : counts, out.data(),
+                     world.rank() == 0 ? nothing : counts, Element::f32);
     world.send_recv(in.data(), count, (world.rank() + 1) % p, out.data(), count, (world.rank() + p - 1) % p,
                     Element::f32, 0);
     world.barrier();
@@ -237,6 +247,16 @@ TEST_CASE("shared memory: calls that differ are an error on all ranks, which nam
   const std::string sizes = suite::error_of(
       [&] { world.all_gather(x.data(), x.data() + 1, world.rank() == 0 ? 0 : 7, Element::u8); });
   CHECK(suite::contains(sizes, "rank 0 is in all_gather of 0 u8, rank 1 in all_gather of 7 u8"));
+  const std::string blocks = suite::error_of([&] {
+    const std::int64_t more = world.rank() == 0 ? 3 : 2;
+    std::vector<std::int64_t> counts(static_cast<std::size_t>(world.size()), 0);
+    counts[0] = more;
+    counts[1] = 5 - more;
+    world.all_gather(x.data(), x.data() + 50, counts, Element::u8);
+  });
+  CHECK(suite::contains(blocks,
+                        "rank 0 is in all_gather of 5 u8 in uneven blocks, rank 1 in all_gather of 5 u8 "
+                        "in uneven blocks of other sizes"));
   const std::string barrier = suite::error_of([&] {
     if (world.rank() == 0) world.barrier();
     if (world.rank() != 0) world.all_reduce(x.data(), x.data(), 5, Element::i32, Reduction::sum);
@@ -327,6 +347,6 @@ TEST_CASE("shared memory: recorded, and predicted by the abstract communicator")
   CHECK(suite::collectives<float>(world, 7) == "");
   const tpx::comm::Recording<tpx::comm::Abstract> nobody(tpx::comm::Abstract(world.size(), world.rank()));
   suite::collectives<float>(nobody, 7);
-  CHECK(world.log().total("world", tpx::comm::Collective::all_gather).elements == 7 * world.size());
+  CHECK(world.log().total("world", tpx::comm::Collective::broadcast).elements == 7 * world.size());
   CHECK(world.log().entries() == nobody.log().entries());
 }

@@ -52,7 +52,7 @@ std::vector<std::string> errors_on_ranks(int ranks, Call call) {
 
 TEST_CASE_TEMPLATE("threads: every collective", T, float, double, std::int32_t, std::int64_t, unsigned char) {
   for (int ranks = 1; ranks <= 4; ++ranks)
-    for (const std::int64_t n : suite::counts)
+    for (const std::int64_t n : suite::lengths)
       CHECK(on_ranks(ranks, [&](const Threads& world) { return suite::collectives<T>(world, n); }) == "");
 }
 
@@ -62,7 +62,9 @@ TEST_CASE("threads: groups") {
     CHECK(on_ranks(ranks, [&](const Threads& w) { return suite::rows_and_columns(w, ranks, 1); }) == "");
     CHECK(on_ranks(ranks, [](const Threads& w) { return suite::unequal_groups(w); }) == "");
     if (ranks > 1)
-      CHECK(on_ranks(ranks, [](const Threads& w) { return suite::contradictory_groups(w); }) == "");
+      CHECK(on_ranks(ranks, [](const Threads& w) {
+              return suite::contradictory_groups(w) + suite::contradictory_blocks(w, true);
+            }) == "");
   }
   CHECK(on_ranks(4, [](const Threads& w) { return suite::rows_and_columns(w, 2, 2); }) == "");
   CHECK(on_ranks(6, [](const Threads& w) { return suite::rows_and_columns(w, 2, 3); }) == "");

@@ -7,6 +7,7 @@
 
 #include <tpx/comm/arguments.hpp>
 #include <tpx/comm/communicator.hpp>
+#include <tpx/comm/counts.hpp>
 
 namespace tpx::comm {
 
@@ -55,6 +56,19 @@ class Abstract {
 
   void all_to_all(const void*, void*, std::int64_t count_per_rank, Element, Queue = {}) const {
     check(Collective::all_to_all, count_per_rank);
+  }
+
+  void all_gather(const void*, void*, Counts counts, Element, Queue = {}) const {
+    detail::check_counts(Collective::all_gather, counts, size_);
+  }
+
+  void reduce_scatter(const void*, void*, Counts counts, Element, Reduction, Queue = {}) const {
+    detail::check_counts(Collective::reduce_scatter, counts, size_);
+  }
+
+  void all_to_all(const void*, Counts send_counts, void*, Counts recv_counts, Element, Queue = {}) const {
+    detail::check_counts(Collective::all_to_all, send_counts, size_);
+    detail::check_counts(Collective::all_to_all, recv_counts, size_);
   }
 
   void broadcast(void*, std::int64_t count, Element, int root, Queue = {}) const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <tpx/comm/communicator.hpp>
+#include <tpx/core/error.hpp>
 
 namespace tpx::comm {
 
@@ -19,7 +20,8 @@ namespace tpx::comm {
 /// and receive buffers:
 ///
 ///   all_reduce, broadcast, send, recv          count
-///   all_gather, reduce_scatter, all_to_all     ranks * count_per_rank
+///   all_gather, reduce_scatter, all_to_all     ranks * count_per_rank; uneven: the sum of the counts, in
+///                                              all_to_all the larger of both sums
 ///   send_recv                                  the larger count
 ///   barrier                                    0
 struct CommCall {
@@ -84,6 +86,27 @@ class CommLog {
   void clear() {
     totals_.clear();
     ordered_.clear();
+  }
+
+  /// What was counted since `earlier`, a copy of this log taken before.
+  /// @throws tpx::Error where the log was cleared in between
+  CommLog since(const CommLog& earlier) const {
+    CommLog recent = *this;
+    for (const Total& before : earlier.totals_) {
+      Total* now = nullptr;
+      for (Total& total : recent.totals_)
+        if (total.label == before.label && total.what == before.what && total.ranks == before.ranks)
+          now = &total;
+      if (now == nullptr || now->calls < before.calls)
+        throw Error("tpx::comm::CommLog::since: the log was cleared after the copy was taken");
+      now->calls -= before.calls;
+      now->elements -= before.elements;
+      now->bytes -= before.bytes;
+    }
+    std::erase_if(recent.totals_, [](const Total& total) { return total.calls == 0; });
+    recent.ordered_.erase(recent.ordered_.begin(),
+                          recent.ordered_.begin() + static_cast<std::ptrdiff_t>(earlier.ordered_.size()));
+    return recent;
   }
 
   /// The totals, sorted by label, collective and number of ranks.

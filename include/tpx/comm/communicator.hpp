@@ -67,6 +67,14 @@ struct Queue {
 ///   broadcast       buffer (n)                      buffer = the root's
 ///   send_recv       send (n)        recv (m)        as a send and a recv at once, to and from any two ranks
 ///
+/// The uneven forms take `counts`, one for each rank, and the blocks lie one after the other without gaps.
+/// With n_r = counts[r], N their sum and x_r[k] the block of n_k elements:
+///
+///   all_gather      send (n_rank)   recv (N)        recv[k] = x_k; the same counts on every rank
+///   reduce_scatter  send (N)        recv (n_rank)   recv = x_0[rank] + ... + x_{p-1}[rank]; the same counts
+///   all_to_all      send (N)        recv (M)        recv[k] = x_k[rank], of m_k = recv_counts[k] elements:
+///                                                   as many as rank k has in its send_counts[rank]
+///
 /// Counts are 64-bit numbers of elements, per rank in all_gather, reduce_scatter and all_to_all. A
 /// count of 0 is legal everywhere, with null pointers too. All ranks make the same collective calls in
 /// the same order with the same count, element, reduction and root. Except for the in-place
@@ -80,10 +88,10 @@ struct Queue {
 /// ranks of this one, in the order that gives the new ranks; the groups are disjoint and cover this
 /// one. `duplicate()` is a group of the same ranks whose messages do not meet those of this one.
 template <class C>
-concept Communicator =
-    std::movable<C> && !std::copyable<C> &&
-    requires(const C& comm, const void* in, void* out, std::int64_t count, Element element, Reduction reduction,
-             int rank, int tag, Queue queue, std::span<const int> members) {
+concept Communicator = std::movable<C> && !std::copyable<C> &&
+                       requires(const C& comm, const void* in, void* out, std::int64_t count, Element element,
+                                Reduction reduction, int rank, int tag, Queue queue,
+                                std::span<const int> members, std::span<const std::int64_t> counts) {
   typename std::bool_constant<C::host_driven>;
   { comm.rank() } -> std::same_as<int>;
   { comm.size() } -> std::same_as<int>;
@@ -97,6 +105,12 @@ concept Communicator =
   comm.reduce_scatter(in, out, count, element, reduction);
   comm.all_to_all(in, out, count, element, queue);
   comm.all_to_all(in, out, count, element);
+  comm.all_gather(in, out, counts, element, queue);
+  comm.all_gather(in, out, counts, element);
+  comm.reduce_scatter(in, out, counts, element, reduction, queue);
+  comm.reduce_scatter(in, out, counts, element, reduction);
+  comm.all_to_all(in, counts, out, counts, element, queue);
+  comm.all_to_all(in, counts, out, counts, element);
   comm.broadcast(out, count, element, rank, queue);
   comm.broadcast(out, count, element, rank);
   comm.send(in, count, element, rank, tag, queue);

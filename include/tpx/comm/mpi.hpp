@@ -21,7 +21,9 @@
 #include <tpx/comm/arguments.hpp>
 #include <tpx/comm/combine.hpp>
 #include <tpx/comm/communicator.hpp>
+#include <tpx/comm/counts.hpp>
 #include <tpx/comm/mpi_support.hpp>
+#include <tpx/comm/mpi_uneven.hpp>
 
 namespace tpx::comm {
 
@@ -148,6 +150,59 @@ class Mpi {
     });
   }
 
+  void all_gather(const void* send, void* recv, Counts counts, Element element, Queue = {}) const {
+    detail::check_counts(Collective::all_gather, counts, size_);
+    const std::int64_t sum = detail::sum_of(counts);
+    detail::check_uneven(Collective::all_gather, send, detail::count_of(counts, rank_), recv, sum);
+    check(detail::all_gather_uneven(live(), rank_, send, recv, counts, element), "all_gather", sum);
+  }
+
+  void reduce_scatter(const void* send, void* recv, Counts counts, Element element, Reduction reduction,
+                      Queue = {}) const {
+    detail::check_counts(Collective::reduce_scatter, counts, size_);
+    const std::int64_t sum = detail::sum_of(counts);
+    detail::check_uneven(Collective::reduce_scatter, send, sum, recv, detail::count_of(counts, rank_));
+    check(detail::reduce_scatter_uneven(live(), send, recv, counts, element, reduction), "reduce_scatter", sum);
+  }
+
+  /// Each block is a message: its two ranks alone know its size, and so whether it must be split.
+  void all_to_all(const void* send, Counts send_counts, void* recv, Counts recv_counts, Element element,
+                  Queue = {}) const {
+    detail::check_counts(Collective::all_to_all, send_counts, size_);
+    detail::check_counts(Collective::all_to_all, recv_counts, size_);
+    const std::int64_t sum = detail::sum_of(send_counts);
+    detail::check_uneven(Collective::all_to_all, send, sum, recv, detail::sum_of(recv_counts));
+    detail::Requests requests;
+    std::int64_t start = 0;
+    for (int from = 0; from < size_; ++from) {
+      const std::int64_t count = detail::count_of(recv_counts, from);
+      if (from != rank_)
+        post_recv(requests, detail::advance(recv, start, element), count, element, from, own_tag);
+      start += count;
+    }
+    start = 0;
+    for (int to = 0; to < size_; ++to) {
+      const std::int64_t count = detail::count_of(send_counts, to);
+      if (to != rank_) post_send(requests, detail::advance(send, start, element), count, element, to, own_tag);
+      start += count;
+    }
+    const std::string wrong = detail::exchange_error(rank_, rank_, detail::count_of(send_counts, rank_),
+                                                     detail::count_of(recv_counts, rank_));
+    if (wrong.empty())
+      detail::copy(detail::advance(recv, detail::start_of(recv_counts, rank_), element),
+                   detail::advance(send, detail::start_of(send_counts, rank_), element),
+                   detail::count_of(send_counts, rank_), element);
+    check(requests.wait(), "all_to_all", sum);
+    std::int64_t first = 0;
+    for (int from = 0; from < size_; ++from) {
+      if (from == rank_) continue;
+      const std::int64_t count = detail::count_of(recv_counts, from);
+      expect_length("all_to_all", requests, first, count, element);
+      first += detail::messages_of(count);
+    }
+    if (!wrong.empty()) fail(wrong);
+  }
+
   void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue = {}) const {
     detail::check_buffer(Collective::broadcast, buffer, count);
     detail::check_rank(Collective::broadcast, "root", root, size_);
@@ -158,20 +213,23 @@ class Mpi {
   }
 
   void send(const void* buffer, std::int64_t count, Element element, int to, int tag, Queue = {}) const {
+    check_below_own(Collective::send, tag);
     detail::Requests requests;
     post_send(requests, buffer, count, element, to, tag);
     check(requests.wait(), "send", count);
   }
 
   void recv(void* buffer, std::int64_t count, Element element, int from, int tag, Queue = {}) const {
+    check_below_own(Collective::recv, tag);
     detail::Requests requests;
     post_recv(requests, buffer, count, element, from, tag);
     check(requests.wait(), "recv", count);
-    expect_length("recv", requests, count, element);
+    expect_length("recv", requests, 0, count, element);
   }
 
   void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer,
                  std::int64_t recv_count, int from, Element element, int tag, Queue = {}) const {
+    check_below_own(Collective::send_recv, tag);
     if (to == rank_ && from == rank_) {
       send_to_self(send_buffer, send_count, recv_buffer, recv_count, element, tag);
       return;
@@ -181,12 +239,23 @@ class Mpi {
     post_recv(requests, recv_buffer, recv_count, element, from, tag);
     post_send(requests, send_buffer, send_count, element, to, tag);
     check(requests.wait(), "send_recv", send_count > recv_count ? send_count : recv_count);
-    expect_length("send_recv", requests, recv_count, element);
+    expect_length("send_recv", requests, 0, recv_count, element);
   }
 
   void barrier() const { check(MPI_Barrier(live()), "barrier", 0); }
 
  private:
+  // Of the blocks of an uneven all_to_all: the highest that every MPI has.
+  static constexpr int own_tag = 32767;
+
+  static void check_below_own(Collective what, int tag) {
+    if constexpr (check_level >= check_level_cheap) {
+      if (tag >= own_tag)
+        detail::refuse(name(what),
+                       "a tag is less than 32767, so that every MPI has it; tag = " + std::to_string(tag));
+    }
+  }
+
   // Takes ownership.
   explicit Mpi(MPI_Comm mine) : comm_(mine) {
     detail::check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
@@ -230,11 +299,11 @@ class Mpi {
     });
   }
 
-  // MPI accepts a shorter message silently; the receives were posted first.
-  static void expect_length(const char* what, const detail::Requests& requests, std::int64_t count,
-                            Element element) {
+  // MPI accepts a shorter message silently. Its parts were the requests from `first` on.
+  static void expect_length(const char* what, const detail::Requests& requests, std::int64_t first,
+                            std::int64_t count, Element element) {
     std::int64_t came = 0;
-    for (std::int64_t i = 0; i < detail::messages_of(count); ++i)
+    for (std::int64_t i = first; i < first + detail::messages_of(count); ++i)
       came += requests.received(i, detail::mpi_type(element));
     detail::check_length(what, came, count);
   }

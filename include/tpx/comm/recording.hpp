@@ -11,6 +11,7 @@
 
 #include <tpx/comm/comm_log.hpp>
 #include <tpx/comm/communicator.hpp>
+#include <tpx/comm/counts.hpp>
 
 namespace tpx::comm {
 
@@ -65,6 +66,23 @@ class Recording {
                   Queue queue = {}) const {
     add(Collective::all_to_all, size() * count_per_rank, element);
     inner_.all_to_all(send, recv, count_per_rank, element, queue);
+  }
+
+  void all_gather(const void* send, void* recv, Counts counts, Element element, Queue queue = {}) const {
+    add(Collective::all_gather, detail::sum_of(counts), element);
+    inner_.all_gather(send, recv, counts, element, queue);
+  }
+
+  void reduce_scatter(const void* send, void* recv, Counts counts, Element element, Reduction reduction,
+                      Queue queue = {}) const {
+    add(Collective::reduce_scatter, detail::sum_of(counts), element);
+    inner_.reduce_scatter(send, recv, counts, element, reduction, queue);
+  }
+
+  void all_to_all(const void* send, Counts send_counts, void* recv, Counts recv_counts, Element element,
+                  Queue queue = {}) const {
+    add(Collective::all_to_all, std::max(detail::sum_of(send_counts), detail::sum_of(recv_counts)), element);
+    inner_.all_to_all(send, send_counts, recv, recv_counts, element, queue);
   }
 
   void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue queue = {}) const {

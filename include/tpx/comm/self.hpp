@@ -8,6 +8,7 @@
 #include <tpx/comm/arguments.hpp>
 #include <tpx/comm/combine.hpp>
 #include <tpx/comm/communicator.hpp>
+#include <tpx/comm/counts.hpp>
 
 namespace tpx::comm {
 
@@ -52,6 +53,20 @@ class Self {
     copy(Collective::all_to_all, send, recv, count_per_rank, element);
   }
 
+  void all_gather(const void* send, void* recv, Counts counts, Element element, Queue = {}) const {
+    copy(Collective::all_gather, send, counts, recv, counts, element);
+  }
+
+  void reduce_scatter(const void* send, void* recv, Counts counts, Element element, Reduction,
+                      Queue = {}) const {
+    copy(Collective::reduce_scatter, send, counts, recv, counts, element);
+  }
+
+  void all_to_all(const void* send, Counts send_counts, void* recv, Counts recv_counts, Element element,
+                  Queue = {}) const {
+    copy(Collective::all_to_all, send, send_counts, recv, recv_counts, element);
+  }
+
   void broadcast(void* buffer, std::int64_t count, Element, int root, Queue = {}) const {
     detail::check_buffer(Collective::broadcast, buffer, count);
     detail::check_rank(Collective::broadcast, "root", root, 1);
@@ -82,6 +97,16 @@ class Self {
   static void copy(Collective what, const void* send, void* recv, std::int64_t count, Element element) {
     detail::check_buffers(what, send, recv, count);
     detail::copy(recv, send, count, element);
+  }
+
+  static void copy(Collective what, const void* send, Counts send_counts, void* recv, Counts recv_counts,
+                   Element element) {
+    detail::check_counts(what, send_counts, 1);
+    detail::check_counts(what, recv_counts, 1);
+    detail::check_uneven(what, send, send_counts[0], recv, recv_counts[0]);
+    if (const std::string wrong = detail::exchange_error(0, 0, send_counts[0], recv_counts[0]); !wrong.empty())
+      fail(wrong);
+    detail::copy(recv, send, send_counts[0], element);
   }
 };
 

@@ -14,11 +14,11 @@
 
 #include <tpx/comm/agree.hpp>
 #include <tpx/comm/arguments.hpp>
-#include <tpx/comm/combine.hpp>
 #include <tpx/comm/communicator.hpp>
+#include <tpx/comm/counts.hpp>
 #include <tpx/comm/shared_memory_file.hpp>
 #include <tpx/comm/shared_memory_messages.hpp>
-#include <tpx/comm/shared_memory_reduce.hpp>
+#include <tpx/comm/shared_memory_slots.hpp>
 #include <tpx/comm/shared_memory_window.hpp>
 #include <tpx/core/error.hpp>
 
@@ -79,60 +79,64 @@ class SharedMemory {
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_reduce, send, recv, count);
-    const detail::SharedCall call{count, -1, Collective::all_reduce, element, reduction};
-    if (count * element_size(element) <= whole_bytes) {
-      reduce_whole(call, send, recv);
-    } else {
-      reduce_slices(call, send, recv);
-    }
+    detail::slots::all_reduce(live(), {count, -1, Collective::all_reduce, element, reduction}, send, recv);
   }
 
   void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_gather, send, recv, count_per_rank, size());
-    detail::SharedWindow& w = live();
-    const detail::SharedCall call{count_per_rank, -1, Collective::all_gather, element};
-    for_each_chunk(count_per_rank, chunk(element), [&](std::int64_t at, std::int64_t n) {
-      const void* const mine = detail::advance(send, at, element);
-      detail::copy(w.slot(w.rank()), mine, n, element);
-      w.meet(call);
-      for (int from = 0; from < w.ranks(); ++from)
-        detail::copy(detail::advance(recv, from * count_per_rank + at, element),
-                     from == w.rank() ? mine : w.slot(from), n, element);
-    });
+    detail::slots::all_gather(live(), {count_per_rank, -1, Collective::all_gather, element}, send, recv,
+                              detail::Blocks(count_per_rank));
   }
 
   void reduce_scatter(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                       Reduction reduction, Queue = {}) const {
     detail::check_buffers(Collective::reduce_scatter, send, recv, count_per_rank, size());
-    const detail::SharedCall call{count_per_rank, -1, Collective::reduce_scatter, element, reduction};
-    for_each_block_chunk(call, send, [&](std::int64_t at, std::int64_t n, Terms terms) {
-      detail::combine_terms(detail::advance(recv, at, element), terms, n, element, reduction);
-    });
+    detail::slots::reduce_scatter(live(), {count_per_rank, -1, Collective::reduce_scatter, element, reduction},
+                                  send, recv, detail::Blocks(count_per_rank));
   }
 
   void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_to_all, send, recv, count_per_rank, size());
-    const detail::SharedCall call{count_per_rank, -1, Collective::all_to_all, element};
-    for_each_block_chunk(call, send, [&](std::int64_t at, std::int64_t n, Terms terms) {
-      for (std::size_t from = 0; from < terms.size(); ++from)
-        detail::copy(detail::advance(recv, static_cast<std::int64_t>(from) * count_per_rank + at, element),
-                     terms[from], n, element);
-    });
+    const detail::Blocks blocks(count_per_rank);
+    detail::slots::all_to_all(live(), {count_per_rank, -1, Collective::all_to_all, element}, send, blocks, recv,
+                              blocks, count_per_rank);
+  }
+
+  void all_gather(const void* send, void* recv, Counts counts, Element element, Queue = {}) const {
+    detail::check_counts(Collective::all_gather, counts, size());
+    const detail::Blocks blocks(counts);
+    detail::check_uneven(Collective::all_gather, send, blocks.size(rank()), recv, blocks.count());
+    detail::slots::all_gather(live(), uneven(Collective::all_gather, blocks, element), send, recv, blocks);
+  }
+
+  void reduce_scatter(const void* send, void* recv, Counts counts, Element element, Reduction reduction,
+                      Queue = {}) const {
+    detail::check_counts(Collective::reduce_scatter, counts, size());
+    const detail::Blocks blocks(counts);
+    detail::check_uneven(Collective::reduce_scatter, send, blocks.count(), recv, blocks.size(rank()));
+    detail::slots::reduce_scatter(live(), uneven(Collective::reduce_scatter, blocks, element, reduction), send,
+                                  recv, blocks);
+  }
+
+  void all_to_all(const void* send, Counts send_counts, void* recv, Counts recv_counts, Element element,
+                  Queue = {}) const {
+    detail::check_counts(Collective::all_to_all, send_counts, size());
+    detail::check_counts(Collective::all_to_all, recv_counts, size());
+    const detail::Blocks out(send_counts);
+    const detail::Blocks in(recv_counts);
+    detail::check_uneven(Collective::all_to_all, send, out.count(), recv, in.count());
+    // The counts of each rank are its own: what all of them show is that they are uneven.
+    const detail::SharedCall call{0, -1, Collective::all_to_all, element, Reduction::sum, 1};
+    const std::int64_t largest = detail::slots::agree_on_blocks(live(), call, out, in);
+    detail::slots::all_to_all(live(), call, send, out, recv, in, largest);
   }
 
   void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue = {}) const {
     detail::check_buffer(Collective::broadcast, buffer, count);
     detail::check_rank(Collective::broadcast, "root", root, size());
-    detail::SharedWindow& w = live();
-    const detail::SharedCall call{count, root, Collective::broadcast, element};
-    for_each_chunk(count, chunk(element), [&](std::int64_t at, std::int64_t n) {
-      void* const part = detail::advance(buffer, at, element);
-      if (w.rank() == root) detail::copy(w.slot(root), part, n, element);
-      w.meet(call);
-      if (w.rank() != root) detail::copy(part, w.slot(root), n, element);
-    });
+    detail::slots::broadcast(live(), {count, root, Collective::broadcast, element}, buffer);
   }
 
   void send(const void* buffer, std::int64_t count, Element element, int to, int tag, Queue = {}) const {
@@ -175,12 +179,6 @@ class SharedMemory {
   void barrier() const { live().meet({}); }
 
  private:
-  using Terms = std::span<const void* const>;
-  using TermArray = std::array<const void*, detail::SharedWindow::max_ranks>;
-
-  // Up to here one meeting and p readings of everything cost less than two meetings and 2 readings.
-  static constexpr std::int64_t whole_bytes = 8 * 1024;
-
   explicit SharedMemory(std::unique_ptr<detail::SharedWindow> window) : window_(std::move(window)) {}
 
   detail::SharedWindow& live() const {
@@ -242,96 +240,9 @@ class SharedMemory {
     return SharedMemory(std::move(window));
   }
 
-  static std::int64_t chunk(Element element, int blocks = 1) {
-    const std::int64_t bytes = detail::SharedWindow::slot_bytes / blocks;
-    return bytes / static_cast<std::int64_t>(detail::shared_line) *
-           static_cast<std::int64_t>(detail::shared_line) / element_size(element);
-  }
-
-  /// f(at, n) for each chunk, on slots of its own; once where there is nothing, so that ranks that do not
-  /// agree about that meet too.
-  template <class F>
-  void for_each_chunk(std::int64_t count, std::int64_t most, F f) const {
-    std::int64_t at = 0;
-    do {
-      const std::int64_t n = std::min(most, count - at);
-      f(at, n);
-      live().next_slot();
-      at += n;
-    } while (at < count);
-  }
-
-  /// f(at, n, terms) for each chunk of the block of this rank; terms[k] is the chunk as rank k sent it.
-  template <class F>
-  void for_each_block_chunk(const detail::SharedCall& call, const void* send, F f) const {
-    detail::SharedWindow& w = live();
-    const std::int64_t most = chunk(call.element, w.ranks());
-    for_each_chunk(call.count, most, [&](std::int64_t at, std::int64_t n) {
-      for (int to = 0; to < w.ranks(); ++to)
-        if (to != w.rank())
-          detail::copy(detail::advance(w.slot(w.rank()), to * most, call.element),
-                       detail::advance(send, to * call.count + at, call.element), n, call.element);
-      w.meet(call);
-      TermArray terms;  // of which fill() sets and passes on as many as there are ranks
-      f(at, n,
-        fill(terms, w.rank() * most, detail::advance(send, w.rank() * call.count + at, call.element), call));
-    });
-  }
-
-  /// Where each rank's term starts: `mine`, and `offset` elements into the slots of the others.
-  Terms fill(TermArray& terms, std::int64_t offset, const void* mine, const detail::SharedCall& call) const {
-    const detail::SharedWindow& w = live();
-    for (int from = 0; from < w.ranks(); ++from)
-      terms[static_cast<std::size_t>(from)] =
-          from == w.rank() ? mine : detail::advance(w.slot(from), offset, call.element);
-    return {terms.data(), static_cast<std::size_t>(w.ranks())};
-  }
-
-  /// Every rank sums everything: one meeting.
-  void reduce_whole(const detail::SharedCall& call, const void* send, void* recv) const {
-    detail::SharedWindow& w = live();
-    detail::copy(w.slot(w.rank()), send, call.count, call.element);
-    w.meet(call);
-    TermArray terms;  // of which fill() sets and passes on as many as there are ranks
-    detail::combine_terms(recv, fill(terms, 0, send, call), call.count, call.element, call.reduction);
-    w.next_slot();
-    // The next one is often as long: by then its lines are here again, which the others have just read.
-    for (std::int64_t b = 0; b < call.count * element_size(call.element); b += 64)
-      __builtin_prefetch(w.slot(w.rank()) + b, 1);
-  }
-
-  /// Every rank sums a slice, and takes the other sums: the memory moves what it must.
-  void reduce_slices(const detail::SharedCall& call, const void* send, void* recv) const {
-    detail::SharedWindow& w = live();
-    const Element element = call.element;
-    const std::int64_t line = static_cast<std::int64_t>(detail::shared_line) / element_size(element);
-    for_each_chunk(call.count, chunk(element), [&](std::int64_t at, std::int64_t n) {
-      const std::int64_t each = ((n + w.ranks() - 1) / w.ranks() + line - 1) / line * line;
-      const auto begin = [&](int rank) { return std::min(n, rank * each); };
-      const std::int64_t my_begin = begin(w.rank());
-      const std::int64_t my_end = begin(w.rank() + 1);
-      char* const slot = w.slot(w.rank());
-      detail::copy(slot, detail::advance(send, at, element), my_begin, element);
-      detail::copy(detail::advance(slot, my_end, element), detail::advance(send, at + my_end, element),
-                   n - my_end, element);
-      w.meet(call);
-      // In pieces that are still in the nearest cache when the sum is copied.
-      const std::int64_t most = 64 * line;
-      for (std::int64_t i = my_begin; i < my_end; i += most) {
-        const std::int64_t m = std::min(most, my_end - i);
-        TermArray terms;  // of which fill() sets and passes on as many as there are ranks
-        void* const sum = detail::advance(recv, at + i, element);
-        detail::combine_terms(sum, fill(terms, i, detail::advance(send, at + i, element), call), m, element,
-                              call.reduction);
-        detail::copy(detail::advance(slot, i, element), sum, m, element);
-      }
-      w.meet(call);
-      for (int from = 0; from < w.ranks(); ++from)
-        if (from != w.rank())
-          detail::copy(detail::advance(recv, at + begin(from), element),
-                       detail::advance(w.slot(from), begin(from), element), begin(from + 1) - begin(from),
-                       element);
-    });
+  static detail::SharedCall uneven(Collective what, const detail::Blocks& blocks, Element element,
+                                   Reduction reduction = Reduction::sum) {
+    return {blocks.count(), -1, what, element, reduction, blocks.mark()};
   }
 
   void check_outgoing(const void* buffer, std::int64_t count, int to, int tag) const {

@@ -28,6 +28,7 @@ struct SharedCall {
   Collective what = Collective::barrier;
   Element element = Element::u8;
   Reduction reduction = Reduction::sum;
+  std::uint32_t blocks = 0;  ///< which uneven blocks; 0 for even ones
 
   friend bool operator==(const SharedCall&, const SharedCall&) = default;
 
@@ -35,6 +36,7 @@ struct SharedCall {
     if (what == Collective::barrier) return name(what);
     std::string out = std::string(name(what)) + " of " + std::to_string(count) + " " + name(element);
     if (reduction != Reduction::sum) out += std::string(" (") + name(reduction) + ")";
+    if (blocks != 0) out += " in uneven blocks";
     if (what == Collective::broadcast) out += ", root " + std::to_string(root);
     return out;
   }
@@ -262,7 +264,8 @@ class SharedWindow {
     int other = 1;
     while (flag(other).calls[meeting % 2] == first) ++other;
     fail("tpx::comm::SharedMemory: the ranks of a group make the same call: rank 0 is in " + first.text() +
-         ", rank " + std::to_string(other) + " in " + flag(other).calls[meeting % 2].text());
+         ", rank " + std::to_string(other) + " in " + flag(other).calls[meeting % 2].text() +
+         (flag(other).calls[meeting % 2].text() == first.text() ? " of other sizes" : ""));
   }
 
   SharedFile file_;

@@ -16,6 +16,7 @@
 #include <tpx/comm/arguments.hpp>
 #include <tpx/comm/combine.hpp>
 #include <tpx/comm/communicator.hpp>
+#include <tpx/comm/counts.hpp>
 #include <tpx/comm/threads_group.hpp>
 #include <tpx/comm/threads_world.hpp>
 #include <tpx/core/error.hpp>
@@ -45,7 +46,7 @@ class Threads {
   }
 
   Threads subgroup(std::span<const int> members) const {
-    group_->meet(rank_, world_rank_, {.what = "subgroup"}, nullptr, nullptr, members);
+    group_->meet(rank_, world_rank_, {.call = {.what = "subgroup"}, .members = members});
     const std::string error = group_->partition_error();
     if (error.empty() && members[0] == rank_)
       group_->set_made(rank_, group_->make(static_cast<int>(members.size())));
@@ -79,7 +80,7 @@ class Threads {
                       Reduction reduction, Queue = {}) const {
     detail::check_buffers(Collective::reduce_scatter, send, recv, count_per_rank, size());
     meet(Collective::reduce_scatter, send, recv, count_per_rank, element, reduction);
-    group_->reduce_block(rank_, count_per_rank, element, reduction);
+    group_->reduce_block(rank_, rank_ * count_per_rank, count_per_rank, element, reduction);
     group_->part();
   }
 
@@ -92,6 +93,57 @@ class Threads {
                    detail::advance(group_->shown(from).send, rank_ * count_per_rank, element), count_per_rank,
                    element);
     group_->part();
+  }
+
+  void all_gather(const void* send, void* recv, Counts counts, Element element, Queue = {}) const {
+    detail::check_counts(Collective::all_gather, counts, size());
+    const std::int64_t sum = detail::sum_of(counts);
+    detail::check_uneven(Collective::all_gather, send, detail::count_of(counts, rank_), recv, sum);
+    group_->meet(rank_, world_rank_, {.call = uneven(Collective::all_gather, counts, element), .send = send});
+    std::int64_t start = 0;
+    for (int from = 0; from < size(); ++from) {
+      const std::int64_t count = detail::count_of(counts, from);
+      detail::copy(detail::advance(recv, start, element), group_->shown(from).send, count, element);
+      start += count;
+    }
+    group_->part();
+  }
+
+  void reduce_scatter(const void* send, void* recv, Counts counts, Element element, Reduction reduction,
+                      Queue = {}) const {
+    detail::check_counts(Collective::reduce_scatter, counts, size());
+    const std::int64_t mine = detail::count_of(counts, rank_);
+    detail::check_uneven(Collective::reduce_scatter, send, detail::sum_of(counts), recv, mine);
+    group_->meet(
+        rank_, world_rank_,
+        {.call = uneven(Collective::reduce_scatter, counts, element, reduction), .send = send, .recv = recv});
+    group_->reduce_block(rank_, detail::start_of(counts, rank_), mine, element, reduction);
+    group_->part();
+  }
+
+  void all_to_all(const void* send, Counts send_counts, void* recv, Counts recv_counts, Element element,
+                  Queue = {}) const {
+    detail::check_counts(Collective::all_to_all, send_counts, size());
+    detail::check_counts(Collective::all_to_all, recv_counts, size());
+    detail::check_uneven(Collective::all_to_all, send, detail::sum_of(send_counts), recv,
+                         detail::sum_of(recv_counts));
+    group_->meet(rank_, world_rank_,
+                 {.call = {.what = name(Collective::all_to_all), .element = element, .blocks = 1},
+                  .send = send,
+                  .send_counts = send_counts,
+                  .recv_counts = recv_counts});
+    const std::string error = group_->blocks_error();
+    std::int64_t start = 0;
+    for (int from = 0; error.empty() && from < size(); ++from) {
+      const auto& shown = group_->shown(from);
+      const std::int64_t count = detail::count_of(recv_counts, from);
+      detail::copy(detail::advance(recv, start, element),
+                   detail::advance(shown.send, detail::start_of(shown.send_counts, rank_), element), count,
+                   element);
+      start += count;
+    }
+    group_->part();
+    if (!error.empty()) fail(error);
   }
 
   void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue = {}) const {
@@ -141,7 +193,13 @@ class Threads {
 
   void meet(Collective what, const void* send, void* recv, std::int64_t count, Element element,
             Reduction reduction = Reduction::sum, int root = -1) const {
-    group_->meet(rank_, world_rank_, {name(what), count, element, reduction, root}, send, recv);
+    group_->meet(rank_, world_rank_,
+                 {.call = {name(what), count, element, reduction, root}, .send = send, .recv = recv});
+  }
+
+  static detail::ThreadCall uneven(Collective what, Counts counts, Element element,
+                                   Reduction reduction = Reduction::sum) {
+    return {name(what), detail::sum_of(counts), element, reduction, -1, detail::mark_of(counts)};
   }
 
   detail::ThreadMessage outgoing(const char* what, const void* buffer, std::int64_t count, Element element,

@@ -13,6 +13,7 @@
 
 #include <tpx/comm/arguments.hpp>
 #include <tpx/comm/combine.hpp>
+#include <tpx/comm/counts.hpp>
 #include <tpx/comm/threads_world.hpp>
 #include <tpx/core/error.hpp>
 
@@ -36,11 +37,13 @@ class ThreadGroup {
   /// What a rank shows the others while they are in one collective. Between meet() and part() nobody
   /// writes it, so that it is read without the lock.
   struct Shown {
-    ThreadCall call;
+    ThreadCall call = {};
     const void* send = nullptr;
     void* recv = nullptr;
-    std::span<const int> members;       ///< of the subgroup it will belong to
-    std::shared_ptr<ThreadGroup> made;  ///< the subgroup, where this rank is its first member
+    std::span<const int> members = {};  ///< of the subgroup it will belong to
+    Counts send_counts = {};            ///< of an uneven all_to_all
+    Counts recv_counts = {};
+    std::shared_ptr<ThreadGroup> made = nullptr;  ///< the subgroup, where this rank is its first member
   };
 
   ThreadGroup(std::shared_ptr<ThreadWorld> shared, int size)
@@ -55,15 +58,15 @@ class ThreadGroup {
   /// Shows what this rank brings and waits until all have.
   ///
   /// @throws tpx::Error on every rank when their calls differ; Released
-  void meet(int rank, int world_rank, const ThreadCall& call, const void* send, void* recv,
-            std::span<const int> members = {}) {
+  void meet(int rank, int world_rank, const Shown& mine) {
+    const ThreadCall& call = mine.call;
     ThreadWorld::Lock lock = world_->lock();
     world_->expect_healthy(call);
-    shown_[static_cast<std::size_t>(rank)] = {call, send, recv, members, nullptr};
+    shown_[static_cast<std::size_t>(rank)] = mine;
     if (arrive()) {
       if constexpr (check_level >= check_level_cheap) mismatch_ = difference();
     } else {
-      world_->wait(lock, world_rank, call, [this, mine = round_] { return round_ != mine; });
+      world_->wait(lock, world_rank, call, [this, round = round_] { return round_ != round; });
     }
     // The next round cannot end, and change this, without the calling rank.
     if (!mismatch_.empty()) fail(mismatch_);
@@ -90,9 +93,9 @@ class ThreadGroup {
     });
   }
 
-  /// The same for this rank's block of `count` alone, into its own buffer.
-  void reduce_block(int rank, std::int64_t count, Element element, Reduction reduction) const {
-    const std::int64_t first = rank * count;
+  /// The same for the `count` elements from `first` alone, this rank's block, into its own buffer.
+  void reduce_block(int rank, std::int64_t first, std::int64_t count, Element element,
+                    Reduction reduction) const {
     for_each_chunk(first, first + count, element, [&](std::int64_t at, std::int64_t n, void* sum) {
       reduce_chunk(sum, at, n, element, reduction);
       copy(advance(shown(rank).recv, at - first, element), sum, n, element);
@@ -173,6 +176,17 @@ class ThreadGroup {
     return {};
   }
 
+  /// Between meet() and part(): what is wrong with the counts of an uneven all_to_all, as above.
+  std::string blocks_error() const {
+    for (int from = 0; from < size(); ++from)
+      for (int to = 0; to < size(); ++to)
+        if (const std::string wrong = exchange_error(from, to, count_of(shown(from).send_counts, to),
+                                                     count_of(shown(to).recv_counts, from));
+            !wrong.empty())
+          return wrong;
+    return {};
+  }
+
   void set_made(int rank, std::shared_ptr<ThreadGroup> group) {
     const ThreadWorld::Lock held = world_->lock();
     shown_[static_cast<std::size_t>(rank)].made = std::move(group);
@@ -194,7 +208,8 @@ class ThreadGroup {
     for (int rank = 1; rank < size(); ++rank)
       if (shown(rank).call != shown(0).call)
         return "tpx::comm::Threads: all ranks make the same call; rank 0 is in " + shown(0).call.text() +
-               ", rank " + std::to_string(rank) + " in " + shown(rank).call.text();
+               ", rank " + std::to_string(rank) + " in " + shown(rank).call.text() +
+               (shown(rank).call.text() == shown(0).call.text() ? " of other sizes" : "");
     return {};
   }
 

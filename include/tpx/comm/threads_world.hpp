@@ -26,17 +26,19 @@ struct ThreadCall {
   std::int64_t count = 0;
   Element element = Element::u8;
   Reduction reduction = Reduction::sum;
-  int root = -1;  ///< the other rank, or -1
+  int root = -1;             ///< the other rank, or -1
+  std::uint32_t blocks = 0;  ///< which uneven blocks; 0 for even ones
 
   friend bool operator==(const ThreadCall& a, const ThreadCall& b) {
     return std::string_view(a.what) == b.what && a.count == b.count && a.element == b.element &&
-           a.reduction == b.reduction && a.root == b.root;
+           a.reduction == b.reduction && a.root == b.root && a.blocks == b.blocks;
   }
 
   std::string text() const {
     std::string out = what;
     out += " of " + std::to_string(count) + " " + name(element);
     if (reduction != Reduction::sum) out += std::string(" (") + name(reduction) + ")";
+    if (blocks != 0) out += " in uneven blocks";
     if (root >= 0) out += ", rank " + std::to_string(root);
     return out;
   }
