@@ -16,6 +16,8 @@ set(TPX_layout_HEADERS
     tpx/layout/axis.hpp
     tpx/layout/distribution.hpp
     tpx/layout/layout.hpp
+    tpx/layout/picture.hpp
+    tpx/layout/picture_svg.hpp
     tpx/layout/op_rule.hpp
     tpx/layout/pieces.hpp
     tpx/layout/placement.hpp
@@ -84,6 +86,7 @@ set(TPX_tensor_HEADERS
     tpx/tensor/host_copy.hpp
     tpx/tensor/make_mesh.hpp
     tpx/tensor/pool.hpp
+    tpx/tensor/report.hpp
     tpx/tensor/run_plan.hpp
     tpx/tensor/view.hpp)
 set(TPX_io_HEADERS
