@@ -68,7 +68,7 @@ constexpr bool nests(const Shape& shape, Spec spec, const Grid& grid) {
   for (int d = 0; d < shape.ndim(); ++d) {
     if (tpx::detail::shard_count(spec, d) < 2) continue;
     const int major = tpx::detail::shard_axis(spec, d, 0);
-    const Spec alone = tpx::detail::placed(Spec{}, major, Kind::shard, d);
+    const Spec alone = tpx::detail::placed(Spec{}, major, {Kind::shard, d});
     for (int r = 0; r < domain::ranks(grid); ++r) {
       const Grid here = domain::seen_from(grid, r);
       const Piece fine = Distribution(shape, spec, here).piece(d),

@@ -16,11 +16,22 @@ static_assert(std::is_empty_v<tpx::Shard<0, dp>> && std::is_empty_v<tpx::Replica
               std::is_empty_v<tpx::Partial<tp>> && std::is_empty_v<tpx::Invariant<tp>>);
 static_assert(!std::is_same_v<tpx::Shard<0, dp, tp>, tpx::Shard<0, tp, dp>>);  // the order of the split
 
-static_assert(parts<tpx::Shard<3, dp, tp>>::kind == Kind::shard && parts<tpx::Shard<3, dp, tp>>::dim == 3);
+static_assert(parts<tpx::Shard<3, dp, tp>>::state == tpx::AxisState{Kind::shard, 3});
+static_assert(parts<tpx::Shard<3, tpx::Even, dp>>::state == tpx::AxisState{Kind::shard, 3});
+static_assert(parts<tpx::Shard<3, tpx::Balanced, dp>>::state ==
+              tpx::AxisState{Kind::shard, 3, 0, tpx::Partition::balanced});
+static_assert(parts<tpx::Shard<3, tpx::Ragged, dp>>::state ==
+              tpx::AxisState{Kind::shard, 3, 0, tpx::Partition::ragged});
 static_assert(std::is_same_v<parts<tpx::Shard<3, dp, tp>>::axes, tpx::AxisList<dp, tp>>);
-static_assert(parts<tpx::Replicate<dp>>::kind == Kind::replicate &&
-              parts<tpx::Partial<dp>>::kind == Kind::partial &&
-              parts<tpx::Invariant<dp>>::kind == Kind::invariant);
+static_assert(parts<tpx::Replicate<dp>>::state.kind == Kind::replicate &&
+              parts<tpx::Partial<dp>>::state.kind == Kind::partial &&
+              parts<tpx::Invariant<dp>>::state.kind == Kind::invariant);
+static_assert(parts<tpx::Partial<tpx::Sum, dp>>::state == tpx::AxisState{Kind::partial});
+static_assert(parts<tpx::Partial<tpx::Max, dp>>::state ==
+              tpx::AxisState{Kind::partial, 0, 0, tpx::Partition::even, tpx::Reduction::max});
+static_assert(parts<tpx::Partial<tpx::Min, dp>>::state ==
+              tpx::AxisState{Kind::partial, 0, 0, tpx::Partition::even, tpx::Reduction::min});
+static_assert(std::is_same_v<parts<tpx::Shard<3, tpx::Ragged, dp, tp>>::axes, tpx::AxisList<dp, tp>>);
 static_assert(std::is_same_v<parts<tpx::Partial<tp, cp>>::axes, tpx::AxisList<tp, cp>>);
 
 template <class...>

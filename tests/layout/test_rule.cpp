@@ -159,7 +159,7 @@ int changes_until_it_fits(const OpRule& rule, std::vector<tpx::Operand> operands
     const Verdict v = tpx::apply(rule, operands.data(), axes);
     if (v.why == Why::fits) return changes;
     Spec& spec = operands[static_cast<std::size_t>(v.operand)].spec;
-    const Spec next = tpx::detail::placed(spec, v.axis, v.fix.kind, v.fix.dim);
+    const Spec next = tpx::detail::placed(spec, v.axis, v.fix);
     if (next == spec) return -1;  // a proposal that changes nothing
     spec = next;
   }
@@ -197,7 +197,7 @@ void check_axes_are_independent(const OpRule& rule) {
   domain::for_each_spec(2, 2, [&](Spec s) { specs.push_back(s); });
   const auto only = [](Spec s, int axis) {
     const AxisState state = s[axis];
-    return tpx::detail::placed(Spec{}, 0, state.kind, state.dim);
+    return tpx::detail::placed(Spec{}, 0, state);
   };
   for (const Spec x : specs) {
     for (const Spec y : specs) {

@@ -55,7 +55,7 @@ constexpr bool placing_keeps_layouts_valid(int axes, int ndim) {
       for (int code = 0; code < 3 + ndim; ++code) {
         const Kind kind = code < 3 ? static_cast<Kind>(code) : Kind::shard;
         const int dim = code < 3 ? 0 : code - 3;
-        const Spec next = detail::placed(spec, a, kind, dim);
+        const Spec next = detail::placed(spec, a, {kind, dim});
         ok = ok && domain::is_valid(next, axes) && next[a].kind == kind && next[a].dim == dim &&
              detail::is_minor(next, a);
         for (int b = 0; b < axes; ++b) {

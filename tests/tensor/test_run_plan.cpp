@@ -2,7 +2,11 @@
 #include <tpx/tensor/run_plan.hpp>
 
 #include <cmath>
+#include <numeric>
+#include <random>
 #include <vector>
+
+#include <tpx/layout/ragged.hpp>
 
 #include "layout/specs.hpp"
 #include "support/distributed.hpp"
@@ -119,7 +123,88 @@ int run_pairs(const World& world, const Mesh& mesh, const Shape& shape, Wanted w
   return pairs;
 }
 
-template <class Mesh>
+using Random = std::mt19937;
+
+/// The layout with some of its split dims cut Balanced or Ragged.
+Spec cut_somehow(Spec spec, Random& random) {
+  for (int d = 0; d < Spec::max_dims; ++d) {
+    const auto partition = static_cast<Partition>(random() % 3);
+    for (int a = 0; a < tpx::detail::max_axes; ++a) {
+      AxisState s = spec[a];
+      if (s.kind != Kind::shard || s.dim != d) continue;
+      s.partition = partition;
+      spec = spec.with(a, s);
+    }
+  }
+  return spec;
+}
+
+/// n in p terms, some of them 0.
+std::vector<std::int64_t> terms_of(std::int64_t n, int p, Random& random) {
+  std::vector<std::int64_t> terms(static_cast<std::size_t>(p));
+  for (std::int64_t i = 0; i < n; ++i) ++terms[random() % static_cast<std::size_t>(p)];
+  return terms;
+}
+
+/// The shape with sizes for the pieces of the dims that `spec` splits Ragged: sums of `leaves` where other axes
+/// come first in both layouts, so that both can hold at once.
+Shape with_some_pieces(Shape shape, Spec spec, Spec other, const Grid& grid, unsigned seed) {
+  for (int d = 0; d < shape.ndim(); ++d) {
+    if (tpx::detail::partition_of(spec, d) != Partition::ragged) continue;
+    int common = 1, rest = 1;
+    bool same = tpx::detail::partition_of(other, d) == Partition::ragged;
+    for (int order = 0; order < tpx::detail::shard_count(spec, d); ++order) {
+      const int a = tpx::detail::shard_axis(spec, d, order);
+      same = same && tpx::detail::shard_axis(other, d, order) == a;
+      (same ? common : rest) *= grid.size[a];
+    }
+    Random shared(seed + static_cast<unsigned>(d));  // the same for both layouts
+    std::vector<std::int64_t> sizes;
+    for (const std::int64_t part : terms_of(shape[d], common, shared)) {
+      Random own(seed + spec.bits + static_cast<unsigned>(sizes.size()));
+      for (const std::int64_t size : terms_of(part, rest, own)) sizes.push_back(size);
+    }
+    shape = shape.with_pieces(d, std::move(sizes));
+  }
+  return shape;
+}
+
+/// Random pairs of layouts with extents that no axis divides; those split Even are made to be divided.
+template <class World, class Mesh>
+int run_uneven_pairs(const World& world, const Mesh& mesh, int ndim, int pairs) {
+  const Grid& grid = mesh.grid();
+  std::vector<Spec> all;
+  domain::for_each_spec(grid.axes, ndim, [&](Spec spec) { all.push_back(spec); });
+  Random random(11);
+  int done = 0;
+  while (done < pairs) {
+    const Spec from = cut_somehow(all[random() % all.size()], random);
+    const Spec to = cut_somehow(all[random() % all.size()], random);
+    if (tpx::detail::no_axis_is(from, Kind::shard) && tpx::detail::no_axis_is(to, Kind::shard)) continue;
+    Shape shape;
+    for (int d = 0; d < ndim; ++d) {
+      std::int64_t unit = 1;
+      for (const Spec end : {from, to})
+        if (tpx::detail::partition_of(end, d) == Partition::even)
+          unit = std::lcm(unit, Distribution(Shape{1, 1, 1}, end, grid).divisor(d));
+      shape.push_back(unit * (1 + static_cast<std::int64_t>(random() % 7)));
+    }
+    const unsigned seed = static_cast<unsigned>(random());
+    const Shape before = with_some_pieces(shape, from, to, grid, seed);
+    const Shape after = with_some_pieces(shape, to, from, grid, seed);
+    const std::string f = print("f64", before, from, Mesh::names()), t = print("f64", after, to, Mesh::names());
+    CAPTURE(f);
+    CAPTURE(t);
+    const Shape way = tpx::detail::shape_on_the_way(before, from, after, to, grid);
+    const Plan plan = make_plan(from, to);
+    run_one_way(world, mesh, plan, way, from, to, 1);
+    run_one_way(world, mesh, transposed(plan), way, dual(to), dual(from), 2);
+    ++done;
+  }
+  return done;
+}
+
+template <class World, class Mesh>
 int run_all_pairs(const World& world, const Mesh& mesh, const Shape& shape) {
   return run_pairs(world, mesh, shape, [](Spec) { return true; });
 }
@@ -158,6 +243,30 @@ TEST_CASE("axes that split a dim change their order, over threads") {
     const comm::Recording<comm::Threads> all(std::move(threads));
     const auto mesh = make_mesh<dp, pp, tp>(all, {2, 2, 3});
     CHECK(run_pairs(all, mesh, Shape{24}, split_by_all(3)) == 36);
+  });
+}
+
+TEST_CASE("every redistribution of two dims on two axes of two ranks, and its transpose, over threads") {
+  if (ranks() > 1) return;
+  comm::run_threads(4, [&](comm::Threads threads) {
+    const comm::Recording<comm::Threads> all(std::move(threads));
+    CHECK(run_all_pairs(all, make_mesh<dp, tp>(all, {2, 2}), Shape{12, 8}) == 729);
+  });
+}
+
+TEST_CASE("redistributions between Even, Balanced and Ragged pieces, and their transposes") {
+  const World all = world();
+  const int p = all.size();
+  CHECK(run_uneven_pairs(all, make_mesh<tp>(all), 3, 100) == 100);
+  CHECK(run_uneven_pairs(all, make_mesh<dp, tp>(all, {p == 4 ? 2 : 1, 0}), 2, 300) == 300);
+  if (ranks() > 1) return;
+  comm::run_threads(6, [&](comm::Threads threads) {
+    const comm::Recording<comm::Threads> six(std::move(threads));
+    CHECK(run_uneven_pairs(six, make_mesh<dp, tp>(six, {2, 3}), 2, 1000) == 1000);
+  });
+  comm::run_threads(12, [&](comm::Threads threads) {
+    const comm::Recording<comm::Threads> twelve(std::move(threads));
+    CHECK(run_uneven_pairs(twelve, make_mesh<dp, pp, tp>(twelve, {2, 3, 2}), 2, 500) == 500);
   });
 }
 

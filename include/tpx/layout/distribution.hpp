@@ -49,8 +49,12 @@ struct Piece {
 
 namespace detail {
 
-/// Piece number `i` when [0, n) is split evenly over p.  @pre n % p == 0
-constexpr Piece split_evenly(std::int64_t n, int p, int i) { return {n / p * i, n / p}; }
+/// Piece number `i` when [0, n) is cut into p, Even or Balanced.  @pre Even: n % p == 0
+constexpr Piece cut(Partition partition, std::int64_t n, int p, int i) {
+  const std::int64_t size = n / p;
+  const std::int64_t larger = partition == Partition::balanced ? n % p : 0;
+  return {size * i + (i < larger ? i : larger), size + (i < larger ? 1 : 0)};
+}
 
 }  // namespace detail
 
@@ -72,22 +76,25 @@ class Distribution {
   constexpr const Shape& global() const { return global_; }
   constexpr Spec spec() const { return spec_; }
 
-  constexpr Piece piece(int dim) const {
-    Piece held{0, global_[dim]};
-    for (int order = 0; order < detail::shard_count(spec_, dim); ++order) {
-      const int a = detail::shard_axis(spec_, dim, order);
-      const Piece part = detail::split_evenly(held.extent, grid_.size[a], grid_.coordinate[a]);
-      held = {held.offset + part.offset, part.extent};
-    }
-    return held;
+  constexpr Piece piece(int dim) const { return piece(dim, grid_.coordinate); }
+
+  /// What the rank at another coordinate holds.
+  constexpr Piece piece(int dim, const int* coordinate) const {
+    return piece(dim, coordinate, detail::shard_count(spec_, dim));
   }
 
   /// Extents of this rank's shard.
   constexpr Shape local() const {
     Shape s = global_;
     // Even pieces: in which order the axes split a dim makes no difference to the extents.
-    for (int a = 0; a < grid_.axes; ++a)
-      if (const AxisState state = spec_[a]; state.kind == Kind::shard) s[state.dim] /= grid_.size[a];
+    for (int a = 0; a < grid_.axes; ++a) {
+      const AxisState state = spec_[a];
+      if (state.kind != Kind::shard) continue;
+      if (state.partition == Partition::even)
+        s[state.dim] /= grid_.size[a];
+      else
+        s[state.dim] = piece(state.dim).extent;
+    }
     return s;
   }
 
@@ -105,23 +112,21 @@ class Distribution {
   /// Coordinate, along one of the axes that split `dim`, of the ranks that hold global index i.
   /// @pre `axis` splits `dim`, and 0 <= i < global extent
   constexpr int owner(int dim, int axis, GlobalIndex i) const {
-    Piece held{0, global_[dim]};
-    int coordinate = 0;
-    for (int order = 0; order <= spec_[axis].order; ++order) {
-      for (int a = 0; a < grid_.axes; ++a) {
-        if (!(spec_[a] == AxisState{Kind::shard, dim, order})) continue;
-        const std::int64_t part = held.extent / grid_.size[a];
-        coordinate = static_cast<int>((i.value - held.offset) / part);
-        held = {held.offset + part * coordinate, part};
+    int coordinate[detail::max_axes]{};
+    for (int order = 0;; ++order) {
+      const int a = detail::shard_axis(spec_, dim, order);
+      for (coordinate[a] = 0;; ++coordinate[a]) {
+        const Piece p = piece(dim, coordinate, order + 1);
+        if (p.offset <= i.value && i.value < p.offset + p.extent) break;
       }
+      if (a == axis) return coordinate[a];
     }
-    return coordinate;
   }
 
-  /// Whether every sharded extent is a multiple of the sizes of the axes that split it.
+  /// Whether every extent that is split Even is a multiple of the sizes of the axes that split it.
   constexpr bool divides() const {
     for (int d = 0; d < ndim(); ++d)
-      if (global_[d] % divisor(d) != 0) return false;
+      if (!divides(d)) return false;
     return true;
   }
 
@@ -143,11 +148,11 @@ class Distribution {
       if (global_[d] > 0) room /= global_[d];
       if (room == 0)
         fail("tpx::Distribution: a tensor's bytes are counted by 63 bits: " + print(element, global_, spec_, names));
-      if (global_[d] % divisor(d) != 0) {
+      if (!divides(d))
         fail("tpx::Distribution: dim " + std::to_string(d) + " of " + print(element, global_, spec_, names) +
              " is split into " + std::to_string(divisor(d)) + " pieces, which " + std::to_string(global_[d]) +
              " is not a multiple of");
-      }
+      if (detail::partition_of(spec_, d) == Partition::ragged) check_pieces(d, element, names);
     }
     for (int a = 0; a < grid_.axes; ++a) {
       if (spec_[a].kind == Kind::shard && spec_[a].dim >= ndim())
@@ -157,6 +162,55 @@ class Distribution {
   }
 
  private:
+  constexpr bool divides(int dim) const {
+    return detail::partition_of(spec_, dim) != Partition::even || global_[dim] % divisor(dim) == 0;
+  }
+
+  /// The piece after the first `orders` of the axes that split the dim.
+  constexpr Piece piece(int dim, const int* coordinate, int orders) const {
+    Piece held{0, global_[dim]};
+    const Partition partition = detail::partition_of(spec_, dim);
+    if (partition == Partition::ragged) return ragged_piece(dim, coordinate, orders);
+    for (int order = 0; order < orders; ++order) {
+      const int a = detail::shard_axis(spec_, dim, order);
+      const Piece part = detail::cut(partition, held.extent, grid_.size[a], coordinate[a]);
+      held = {held.offset + part.offset, part.extent};
+    }
+    return held;
+  }
+
+  /// The pieces in the table are those of a split by more axes: of this one they are neighbours, `group` to a piece.
+  Piece ragged_piece(int dim, const int* coordinate, int orders) const {
+    const std::span<const std::int64_t> sizes = sizes_of(dim);
+    std::size_t pieces = 1;
+    std::size_t number = 0;
+    for (int order = 0; order < orders; ++order) {
+      const int a = detail::shard_axis(spec_, dim, order);
+      pieces *= static_cast<std::size_t>(grid_.size[a]);
+      number = number * static_cast<std::size_t>(grid_.size[a]) + static_cast<std::size_t>(coordinate[a]);
+    }
+    const std::size_t group = sizes.size() / pieces;
+    Piece held{0, 0};
+    for (std::size_t i = 0; i < number * group; ++i) held.offset += sizes[i];
+    for (std::size_t i = 0; i < group; ++i) held.extent += sizes[number * group + i];
+    return held;
+  }
+
+  std::span<const std::int64_t> sizes_of(int dim) const {
+    const std::uint32_t axes = detail::axis_order(spec_, dim);
+    for (const detail::PieceTable& table : global_.pieces().tables())
+      if (table.dim == dim && (table.axes == 0 || detail::is_prefix(axes, table.axes))) return table.sizes;
+    return {};
+  }
+
+  void check_pieces(int dim, std::string_view element, std::span<const std::string_view> names) const {
+    const std::size_t have = sizes_of(dim).size();
+    if (have == 0 || have % static_cast<std::size_t>(divisor(dim)) != 0)
+      fail("tpx::Distribution: dim " + std::to_string(dim) + " of " + print(element, global_, spec_, names) +
+           " is split Ragged into " + std::to_string(divisor(dim)) + " pieces: " +
+           (have == 0 ? std::string("the shape says their sizes, by with_pieces") : std::to_string(have) + " sizes were given"));
+  }
+
   Shape global_;
   Spec spec_;
   Grid grid_;

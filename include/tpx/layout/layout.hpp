@@ -60,6 +60,24 @@ constexpr void a_placement_names_an_axis() {
                 "and Invariant<axes...> with at least one axis each (see in_placement below)");
 }
 template <bool fits, class... Facts>
+constexpr void a_dim_is_cut_one_way() {
+  static_assert(fits,
+                "tpx::layout: all axes that split one dim cut it the same way: Even, Balanced and Ragged do not mix "
+                "(see in_layout below)");
+}
+template <bool fits, class... Facts>
+constexpr void terms_become_one_by_one_reduction() {
+  static_assert(fits,
+                "tpx::layout: a tensor is Partial by one reduction on all of its axes: sums, maxima and minima do not "
+                "mix (see in_layout below)");
+}
+template <bool fits, class... Facts>
+constexpr void a_maximum_has_no_gradient() {
+  static_assert(fits,
+                "tpx: a maximum or minimum over ranks has no gradient: detach(x) what it is computed from "
+                "(see in_layout below)");
+}
+template <bool fits, class... Facts>
 constexpr void an_axis_has_a_name() {
   static_assert(fits,
                 "tpx::layout: an axis is an empty struct with a static name (see axis, in_placement below)");
@@ -76,8 +94,8 @@ struct place;
 template <class List, class Placement, class... Axes>
 struct place<List, Placement, AxisList<Axes...>> {
   static constexpr Spec in(Spec spec) {
-    constexpr int dim = parts<Placement>::dim;
-    constexpr bool dim_fits = dim >= 0 && dim < Spec::max_dims;
+    constexpr AxisState state = parts<Placement>::state;
+    constexpr bool dim_fits = state.dim >= 0 && state.dim < Spec::max_dims;
     if constexpr (sizeof...(Axes) == 0) {
       a_placement_names_an_axis<false, in_placement<Placement>>();
     } else if constexpr (!(MeshAxis<Axes> && ...)) {
@@ -89,7 +107,7 @@ struct place<List, Placement, AxisList<Axes...>> {
     } else {
       (the_mesh_has_the_axis<(index_of<Axes, List> >= 0), axis<Axes>, mesh<List>>(), ...);
       ((spec =
-            index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, parts<Placement>::kind, dim) : spec),
+            index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, state) : spec),
        ...);
     }
     return spec;
@@ -117,20 +135,30 @@ struct once<AxisList<Axes...>, Placements...> {
   static constexpr bool value = check();
 };
 
-/// `spec` after the placements; unchanged where they name an axis twice.
-template <class List, class... Placements>
-constexpr Spec placed_once(Spec spec) {
+/// `after`, if all of it is cut and reduced one way each, else `before` and the error that says so.
+template <std::uint32_t before, std::uint32_t after, class... Placements>
+constexpr Spec of_one_kind() {
+  constexpr bool cut = cut_one_way(Spec{after});
+  constexpr bool reduced = reduced_one_way(Spec{after});
+  a_dim_is_cut_one_way<cut, in_layout<Placements...>>();
+  terms_become_one_by_one_reduction<reduced, in_layout<Placements...>>();
+  return Spec{cut && reduced ? after : before};
+}
+
+/// `before` after the placements; unchanged where they do not fit together.
+template <class List, std::uint32_t before, class... Placements>
+constexpr Spec placed_once() {
   if constexpr (once<axes_of<Placements...>, Placements...>::value)
-    return apply_placements<List, Placements...>(spec);
+    return of_one_kind<before, apply_placements<List, Placements...>(Spec{before}).bits, Placements...>();
   else
-    return spec;
+    return Spec{before};
 }
 
 template <class L, class List>
 struct spec_of;
 template <class... Placements, class List>
 struct spec_of<Layout<Placements...>, List> {
-  static constexpr Spec value = placed_once<List, Placements...>(Spec{});
+  static constexpr Spec value = placed_once<List, 0, Placements...>();
 };
 
 // ---- from a value to a type -------------------------------------------------------------------
@@ -139,8 +167,7 @@ struct spec_of<Layout<Placements...>, List> {
 /// these two by name, so that the type does not depend on the mesh's order.
 struct Spelling {
   int placements = 0;
-  Kind kind[max_axes]{};
-  int dim[max_axes]{};
+  AxisState state[max_axes]{};
   int axes[max_axes]{};
   int axis[max_axes][max_axes]{};
 };
@@ -152,8 +179,7 @@ constexpr Spelling spell(Spec spec) {
   for (int dim = 0; dim < Spec::max_dims; ++dim) {
     const int count = shard_count(spec, dim);
     if (count == 0) continue;
-    s.kind[s.placements] = Kind::shard;
-    s.dim[s.placements] = dim;
+    s.state[s.placements] = spec[shard_axis(spec, dim, 0)];
     for (int order = 0; order < count; ++order) s.axis[s.placements][order] = shard_axis(spec, dim, order);
     s.axes[s.placements++] = count;
   }
@@ -169,7 +195,7 @@ constexpr Spelling spell(Spec spec) {
       sorted[at] = a;
     }
     if (count == 0) continue;
-    s.kind[s.placements] = kind;
+    s.state[s.placements] = spec[sorted[0]];
     for (int i = 0; i < count; ++i) s.axis[s.placements][i] = sorted[i];
     s.axes[s.placements++] = count;
   }
@@ -180,27 +206,20 @@ constexpr Spelling spell(Spec spec) {
 template <class List, std::uint32_t Bits>
 inline constexpr Spelling spelling_v = spell<List>(Spec{Bits});
 
-template <class List, std::uint32_t Bits, int P, Kind kind, class Seq>
+template <class List, std::uint32_t Bits, int P, class Seq>
 struct spelled_placement;
 template <class List, std::uint32_t Bits, int P, std::size_t... I>
-struct spelled_placement<List, Bits, P, Kind::shard, std::index_sequence<I...>> {
-  using type = Shard<spelling_v<List, Bits>.dim[P], axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...>;
-};
-template <class List, std::uint32_t Bits, int P, std::size_t... I>
-struct spelled_placement<List, Bits, P, Kind::replicate, std::index_sequence<I...>> {
-  using type = Replicate<axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...>;
-};
-template <class List, std::uint32_t Bits, int P, std::size_t... I>
-struct spelled_placement<List, Bits, P, Kind::partial, std::index_sequence<I...>> {
-  using type = Partial<axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...>;
-};
+struct spelled_placement<List, Bits, P, std::index_sequence<I...>>
+    : placement_of<spelling_v<List, Bits>.state[P].kind, spelling_v<List, Bits>.state[P].dim,
+                   spelling_v<List, Bits>.state[P].partition, spelling_v<List, Bits>.state[P].reduction,
+                   axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...> {};
 
 template <class List, std::uint32_t Bits, class Seq>
 struct spelled_layout;
 template <class List, std::uint32_t Bits, std::size_t... P>
 struct spelled_layout<List, Bits, std::index_sequence<P...>> {
   using type = Layout<typename spelled_placement<
-      List, Bits, static_cast<int>(P), spelling_v<List, Bits>.kind[P],
+      List, Bits, static_cast<int>(P),
       std::make_index_sequence<static_cast<std::size_t>(spelling_v<List, Bits>.axes[P])>>::type...>;
 };
 
@@ -231,7 +250,7 @@ struct with_placements;
 template <class... Have, class... Placements>
 struct with_placements<Layout<Have...>, Placements...> {
   using list = axes_of<Have..., Placements...>;
-  static constexpr Spec value = placed_once<list, Placements...>(spec_v<Layout<Have...>, list>);
+  static constexpr Spec value = placed_once<list, spec_v<Layout<Have...>, list>.bits, Placements...>();
 };
 template <class L, class... Placements>
 struct with_placements_type {
@@ -247,7 +266,9 @@ struct dual_layout;
 template <class... Placements>
 struct dual_layout<Layout<Placements...>> {
   using list = axes_of<Placements...>;
-  using type = layout_from_spec<list, dual(spec_v<Layout<Placements...>, list>).bits>;
+  static constexpr Spec value = spec_v<Layout<Placements...>, list>;
+  static constexpr bool sums = has_gradient(value);
+  using type = layout_from_spec<list, (a_maximum_has_no_gradient<sums, in_layout<Placements...>>(), dual(value)).bits>;
 };
 
 template <class T>

@@ -3,63 +3,11 @@
 
 #include <cstdint>
 
-#include <tpx/layout/distribution.hpp>
-#include <tpx/layout/spec.hpp>
+#include <tpx/layout/step.hpp>
 
 namespace tpx {
 
-/// One step of a redistribution.
-enum class Move : unsigned char {
-  relabel,         ///< I and R: the same values
-  zero_elsewhere,  ///< to P: one rank keeps its value, the others get zeros
-  slice,           ///< to S: each rank keeps its piece
-  zero_pad,        ///< S to P: the piece in a field of zeros
-  all_reduce,      ///< P to I or R, over one axis or several at once
-  all_gather,      ///< S to I or R
-  reduce_scatter,  ///< P to S
-  all_to_all,      ///< S(i) to S(j)
-  permute          ///< the axes on one dim change their order: each rank sends its shard to one other
-};
-
-constexpr bool communicates(Move move) { return move >= Move::all_reduce; }
-
-constexpr const char* name(Move move) {
-  constexpr const char* names[] = {"relabel",    "zero_elsewhere", "slice",      "zero_pad", "all_reduce",
-                                   "all_gather", "reduce_scatter", "all_to_all", "permute"};
-  return names[static_cast<int>(move)];
-}
-
-/// A step changes the states of `axes` (a bit for each) from those in `from` to those in `to`. An all-reduce
-/// runs once over all of its axes, each of which ends as I or as R.
-struct Step {
-  Move move = Move::relabel;
-  unsigned axes = 0;
-  Spec from{};
-  Spec to{};
-};
-
-/// The steps from one layout to another.
-struct Plan {
-  static constexpr int max_steps = 12;
-  int count = 0;
-  Step step[max_steps]{};
-};
-
 namespace detail {
-
-/// What changing one axis from one state to another takes.
-constexpr Move move_between(Kind from, Kind to) {
-  switch (from) {
-    case Kind::invariant:
-    case Kind::replicate:
-      return to == Kind::shard ? Move::slice : to == Kind::partial ? Move::zero_elsewhere : Move::relabel;
-    case Kind::partial:
-      return to == Kind::shard ? Move::reduce_scatter : Move::all_reduce;
-    case Kind::shard:
-      return to == Kind::shard ? Move::all_to_all : to == Kind::partial ? Move::zero_pad : Move::all_gather;
-  }
-  return Move::relabel;
-}
 
 /// Axis sizes that the search assumes: a plan depends on the two layouts alone, not on a mesh's sizes.
 inline constexpr int nominal_axis_size = 8;
@@ -98,22 +46,6 @@ constexpr std::int64_t nominal_cost(Move move, unsigned axes, Spec from, Spec to
   }
 }
 
-/// The step backwards, between the duals: of `S to R`, an all-gather, it is `P to S`, a reduce-scatter.
-constexpr Step transposed(const Step& step) {
-  Step back{Move::relabel, 0, dual(step.to), dual(step.from)};
-  if (step.move == Move::permute) return {Move::permute, step.axes, back.from, back.to};
-  for (int a = 0; a < max_axes; ++a) {
-    if (!(step.axes >> a & 1u)) continue;
-    const Move move = move_between(back.from[a].kind, back.to[a].kind);
-    // A fused all-reduce that left some axes I and some R goes back by an all-reduce over the latter.
-    if (move == Move::relabel) continue;
-    back.move = move;
-    back.axes |= 1u << a;
-  }
-  if (back.axes == 0) back.axes = step.axes;
-  return back;
-}
-
 constexpr std::int64_t nominal_cost(const Step& step) {
   return nominal_cost(step.move, step.axes, step.from, step.to);
 }
@@ -123,7 +55,8 @@ constexpr std::int64_t nominal_cost(const Step& step) {
 ///
 /// Only axes that change are touched, and those that split a dim behind one that changes; each is where it
 /// was, where it will be, or Replicate. No dim is ever split by axes that split it neither before nor
-/// after: what the two layouts divide evenly, every layout on the way does.
+/// after: what the two layouts divide evenly, every layout on the way does. A Ragged dim is split by the first
+/// of the axes that split it before or after, because that is what its sizes tell.
 class PlanSearch {
  public:
   constexpr PlanSearch(Spec from, Spec to) : from_(from), to_(to) {
@@ -173,10 +106,15 @@ class PlanSearch {
     for (int a = 0; a < max_axes; ++a) {
       const AxisState s = spec[a];
       if (s.kind != Kind::shard || s.order > 0) continue;  // the first axis of each dim stands for the dim
-      const unsigned now = axes_on(spec, s.dim);
-      if ((now & ~axes_on(from_, s.dim)) != 0 && (now & ~axes_on(to_, s.dim)) != 0) return false;
+      if (!splits_as(spec, from_, s) && !splits_as(spec, to_, s)) return false;
     }
     return true;
+  }
+  static constexpr bool splits_as(Spec spec, Spec end, AxisState s) {
+    if (s.partition == Partition::ragged)
+      return partition_of(end, s.dim) == Partition::ragged &&
+             is_prefix(axis_order(spec, s.dim), axis_order(end, s.dim));
+    return (axes_on(spec, s.dim) & ~axes_on(end, s.dim)) == 0 && s.partition == partition_of(end, s.dim);
   }
   static constexpr unsigned axes_on(Spec spec, int dim) {
     unsigned set = 0;
@@ -189,19 +127,21 @@ class PlanSearch {
     const Spec here{node_[at].bits};
     for (int a = 0; a < max_axes; ++a) {
       if (!(mask_ >> a & 1u) || !is_minor(here, a)) continue;
-      visit(at, a, to_[a].kind, to_[a].dim);
-      visit(at, a, Kind::replicate, 0);
-      visit(at, a, from_[a].kind, from_[a].dim);
+      visit(at, a, to_[a]);
+      visit(at, a, {Kind::replicate});
+      visit(at, a, from_[a]);
     }
     fuse_reductions(at);
-    reorder(at);
+    rearrange(at);
   }
 
-  constexpr void visit(int at, int axis, Kind kind, int dim) {
+  constexpr void visit(int at, int axis, AxisState next) {
     const Spec here{node_[at].bits};
     const AxisState s = here[axis];
-    if (s.kind == kind && (kind != Kind::shard || s.dim == dim)) return;
-    relax(at, move_between(s.kind, kind), 1u << axis, placed(here, axis, kind, dim));
+    if (s.kind == next.kind && s.reduction == next.reduction && (next.kind != Kind::shard || s.dim == next.dim)) return;
+    // Nothing but equal values stands for a maximum without more being done.
+    if (next.reduction != Reduction::sum && s.kind != Kind::invariant && s.kind != Kind::replicate) return;
+    relax(at, move_between(s, next), 1u << axis, placed(here, axis, next));
   }
 
   /// Axes that are Partial and reduce together do so in one collective over all of them.
@@ -215,57 +155,69 @@ class PlanSearch {
       Spec next = here;
       for (int a = 0; a < max_axes; ++a)
         if (set >> a & 1u)
-          next = placed(next, a, to_[a].kind == Kind::invariant ? Kind::invariant : Kind::replicate);
+          next = placed(next, a, {to_[a].kind == Kind::invariant ? Kind::invariant : Kind::replicate});
       relax(at, Move::all_reduce, set, next);
     }
   }
 
-  /// Axes on one dim change their order in one exchange. Those that the plan does not touch stand in front.
-  constexpr void reorder(int at) {
+  /// Axes on one dim change their order, or where they cut it, in one exchange. Those that the plan does not
+  /// touch stand in front.
+  constexpr void rearrange(int at) {
     const Spec here{node_[at].bits};
     for (int a = 0; a < max_axes; ++a) {
-      const AxisState second = here[a];
-      if (second.kind != Kind::shard || second.order != 1)
-        continue;  // stands for a dim that several axes split
-      const int count = shard_count(here, second.dim);
+      const AxisState first = here[a];
+      if (first.kind != Kind::shard || first.order != 0) continue;  // stands for a dim that is split
+      const int count = shard_count(here, first.dim);
       int axis[max_axes]{};
-      int first = count;
+      int fixed = count;
       for (int place = count - 1; place >= 0; --place) {
-        axis[place] = shard_axis(here, second.dim, place);
-        if (mask_ >> axis[place] & 1u) first = place;
+        axis[place] = shard_axis(here, first.dim, place);
+        if (mask_ >> axis[place] & 1u) fixed = place;
       }
-      arrange(at, second.dim, axis, count, first);
+      arrange(at, first.dim, axis, count, fixed, first.partition);
+      const Partition partition = partition_of(to_, first.dim);
+      if (fixed == 0 && partition != first.partition) arrange(at, first.dim, axis, count, 0, partition);
     }
   }
   /// Visits every order of the axes from `place` on.
-  constexpr void arrange(int at, int dim, int* axis, int count, int place) {
-    if (place + 1 >= count) return exchange(at, dim, axis, count);
+  constexpr void arrange(int at, int dim, int* axis, int count, int place, Partition partition) {
+    if (place + 1 >= count) return exchange(at, dim, axis, count, partition);
     for (int i = place; i < count; ++i) {
       for (int back = 0; back < 2; ++back) {
         const int moved = axis[place];
         axis[place] = axis[i];
         axis[i] = moved;
-        if (back == 0) arrange(at, dim, axis, count, place + 1);
+        if (back == 0) arrange(at, dim, axis, count, place + 1, partition);
       }
     }
   }
-  constexpr void exchange(int at, int dim, const int* axis, int count) {
-    Spec next{node_[at].bits};
+  constexpr void exchange(int at, int dim, const int* axis, int count, Partition partition) {
+    const Spec here{node_[at].bits};
+    const Partition before = partition_of(here, dim);
     int low = count, high = -1;
     for (int place = 0; place < count; ++place) {
-      if (shard_axis(next, dim, place) == axis[place]) continue;
+      if (shard_axis(here, dim, place) == axis[place]) continue;
       if (high < 0) low = place;
       high = place;
     }
+    const bool same_order = high < 0;
+    // Other cuts move what all of the axes hold.
+    if (before != partition) low = 0;
+    // Where pieces differ in size, so do the parts that the axes behind cut them into.
+    if (before != partition || (partition != Partition::even && !same_order)) high = count - 1;
     // An axis between two that move takes part: where these differ in size, its coordinate changes too.
     unsigned axes = 0;
     for (int place = low; place <= high; ++place) axes |= 1u << axis[place];
-    for (int place = low; place <= high; ++place) next = next.with(axis[place], {Kind::shard, dim, place});
-    if (axes != 0) relax(at, Move::permute, axes, next);
+    Spec next = here;
+    for (int place = 0; place < count; ++place)
+      next = next.with(axis[place], {Kind::shard, dim, place, partition});
+    // What divides evenly is cut at the same places by both.
+    const bool same_cuts = before != Partition::ragged && partition != Partition::ragged;
+    if (axes != 0) relax(at, same_order && same_cuts ? Move::relabel : Move::permute, axes, next);
   }
 
   constexpr void relax(int at, Move move, unsigned axes, Spec next) {
-    if (!splits_as_one_end(next)) return;
+    if (!cut_one_way(next) || !reduced_one_way(next) || !splits_as_one_end(next)) return;
     const Step step{move, axes, Spec{node_[at].bits}, next};
     const std::int64_t cost =
         node_[at].cost + max_nodes * (nominal_cost(step) + nominal_cost(transposed(step))) + 1;
@@ -302,26 +254,8 @@ class PlanSearch {
 /// @post the first step starts at `from`, each next one where the last ended, the last ends at `to`
 constexpr Plan make_plan(Spec from, Spec to) { return detail::PlanSearch(from, to).run(); }
 
-/// The steps of the gradient: the plan's own, transposed, in reverse.
-constexpr Plan transposed(const Plan& plan) {
-  Plan back{};
-  back.count = plan.count;
-  for (int i = 0; i < plan.count; ++i) back.step[i] = detail::transposed(plan.step[plan.count - 1 - i]);
-  return back;
-}
-
 /// The plan between two layouts on the axes of a mesh, found once while the program compiles.
 template <std::uint32_t From, std::uint32_t To>
 inline constexpr Plan plan_v = make_plan(Spec{From}, Spec{To});
-
-/// Elements of the larger of a rank's send and receive buffers in a step, 0 where nothing is sent.
-///
-/// all-reduce, all-to-all, permute: its shard;  all-gather: the shard after;  reduce-scatter: the one before.
-/// The unit in which collectives are counted at run time and predicted everywhere.
-constexpr std::int64_t elements(const Step& step, const Shape& global, const Grid& grid) {
-  if (!communicates(step.move) || grid.ranks(step.axes) == 1) return 0;
-  const Spec larger = step.move == Move::all_gather ? step.to : step.from;
-  return Distribution(global, larger, grid).local().count();
-}
 
 }  // namespace tpx

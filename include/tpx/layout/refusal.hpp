@@ -58,6 +58,16 @@ constexpr void rule_order() {
   static_assert(fits, "tpx: operands split a dim by the same axes in the same order (see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
+constexpr void rule_partition() {
+  static_assert(fits, "tpx: operands cut a dim the same way: Even, Balanced and Ragged pieces do not meet "
+                      "(see op, operand, on, fix)");
+}
+template <bool fits, class... Facts>
+constexpr void rule_partial_maximum() {
+  static_assert(fits, "tpx: what is Partial by Max or Min goes into no op before it has been redistributed: the largest "
+                      "term may be another rank's (see op, operand, on, fix)");
+}
+template <bool fits, class... Facts>
 constexpr void rule_whole() {
   static_assert(fits, "tpx: the op needs this dim whole on every rank: redistribute the operand first, or name the "
                       "axis in over<...> where the op takes one (see op, operand, on, fix)");
@@ -88,25 +98,14 @@ constexpr void rule_partial_sum() {
                       "be counted once per rank (see op, operand, on, fix)");
 }
 
-template <int Operand, Kind kind, int Dim, class Axis>
-struct fix_of {
-  using type = fix<Operand, Replicate<Axis>>;
-};
-template <int Operand, int Dim, class Axis>
-struct fix_of<Operand, Kind::invariant, Dim, Axis> {
-  using type = fix<Operand, Invariant<Axis>>;
-};
-template <int Operand, int Dim, class Axis>
-struct fix_of<Operand, Kind::shard, Dim, Axis> {
-  using type = fix<Operand, Shard<Dim, Axis>>;
-};
-
 template <Why why, class... Facts>
 constexpr void refuse() {
   if constexpr (why == Why::invariant_mixed) rule_invariant<false, Facts...>();
   if constexpr (why == Why::sharded_differently) rule_one_factor<false, Facts...>();
   if constexpr (why == Why::factor_not_sharded) rule_all_or_none<false, Facts...>();
   if constexpr (why == Why::order_differs) rule_order<false, Facts...>();
+  if constexpr (why == Why::partition_differs) rule_partition<false, Facts...>();
+  if constexpr (why == Why::partial_not_a_sum) rule_partial_maximum<false, Facts...>();
   if constexpr (why == Why::whole_factor_sharded) rule_whole<false, Facts...>();
   if constexpr (why == Why::over_axis_not_sharded) rule_over<false, Facts...>();
   if constexpr (why == Why::partial_in_nonlinear) rule_partial_linear<false, Facts...>();
@@ -139,7 +138,8 @@ template <class Op, class List, unsigned Over, unsigned NoGradient, class... Lay
 constexpr bool admit() {
   constexpr Verdict v = verdict_v<Op, Over, NoGradient, spec_v<Layouts, List>.bits...>;
   if constexpr (v.why != Why::fits) {
-    using Fix = typename fix_of<v.operand, v.fix.kind, v.fix.dim, axis_at_t<v.axis, List>>::type;
+    using Fix = fix<v.operand, typename placement_of<v.fix.kind, v.fix.dim, v.fix.partition, v.fix.reduction,
+                                                     axis_at_t<v.axis, List>>::type>;
     refusal<Op, List, v.why, v.axis, Fix, std::make_index_sequence<sizeof...(Layouts)>, Layouts...>::say();
   }
   return v.why == Why::fits;

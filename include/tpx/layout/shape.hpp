@@ -3,13 +3,19 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <tpx/core/error.hpp>
+#include <tpx/layout/pieces.hpp>
 #include <tpx/layout/spec.hpp>
 
 namespace tpx {
 
-/// The extents of a tensor, in elements, dim 0 first (row-major: the last dim is contiguous).
+/// The extents of a tensor, in elements, dim 0 first (row-major: the last dim is contiguous), and the sizes of
+/// the pieces where a dim is to be split Ragged.
 class Shape {
  public:
   constexpr Shape() = default;
@@ -35,6 +41,41 @@ class Shape {
   /// Number of elements.
   constexpr std::int64_t count() const { return count(0, ndim_); }
 
+  /// This shape with the sizes of the pieces of one dim, for a Ragged split of it: one number for each rank of
+  /// the axes that will split it, in their order, the first axis major.
+  /// @throws tpx::Error where a size is negative, or they do not add up to the extent
+  Shape with_pieces(int dim, std::vector<std::int64_t> sizes) const {
+    if (dim < 0 || dim >= ndim_)
+      throw Error("tpx::Shape::with_pieces: dim " + std::to_string(dim) + " of " + std::to_string(ndim_) + " dims");
+    std::int64_t sum = 0;
+    for (const std::int64_t size : sizes) {
+      if (size < 0) throw Error("tpx::Shape::with_pieces: the size of a piece is not negative");
+      sum += size;
+    }
+    if (sum != extent_[dim])
+      throw Error("tpx::Shape::with_pieces: the sizes of the pieces of dim " + std::to_string(dim) + " add up to " +
+                  std::to_string(sum) + ", its extent is " + std::to_string(extent_[dim]));
+    std::vector<detail::PieceTable> tables;
+    for (const detail::PieceTable& table : pieces_.tables())
+      if (table.dim != dim) tables.push_back(table);
+    tables.push_back({dim, 0, std::move(sizes)});
+    return with_pieces(detail::Pieces(std::move(tables)));
+  }
+  /// The sizes given to with_pieces; none for a dim without.
+  std::span<const std::int64_t> pieces(int dim) const {
+    for (const detail::PieceTable& table : pieces_.tables())
+      if (table.dim == dim) return table.sizes;
+    return {};
+  }
+
+  Shape with_pieces(detail::Pieces pieces) const {
+    Shape s = *this;
+    s.pieces_ = std::move(pieces);
+    return s;
+  }
+  constexpr const detail::Pieces& pieces() const { return pieces_; }
+
+  /// The same extents; how they are to be cut is not compared.
   friend constexpr bool operator==(const Shape& a, const Shape& b) {
     if (a.ndim_ != b.ndim_) return false;
     for (int d = 0; d < a.ndim_; ++d)
@@ -45,6 +86,7 @@ class Shape {
  private:
   int ndim_ = 0;
   std::int64_t extent_[Spec::max_dims]{};
+  detail::Pieces pieces_;
 };
 
 }  // namespace tpx

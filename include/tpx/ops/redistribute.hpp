@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <tpx/layout/ragged.hpp>
 #include <tpx/ops/op.hpp>
 #include <tpx/tensor/run_plan.hpp>
 
@@ -18,6 +19,12 @@ void redistribute_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 template <std::uint32_t From, std::uint32_t To>
 inline constexpr Plan backward_plan_v = transposed(plan_v<From, To>);
 
+template <bool fits, class... Facts>
+constexpr void a_maximum_was_detached() {
+  static_assert(fits, "tpx::redistribute: a maximum or minimum over ranks has no gradient: detach what it is computed "
+                      "from, as in max<1>(detach(x)) (see operand)");
+}
+
 }  // namespace detail
 
 /// Changes the layout of a tensor; the one place where values move between ranks for a layout's sake.
@@ -26,33 +33,54 @@ inline constexpr Plan backward_plan_v = transposed(plan_v<From, To>);
 ///   redistribute<layout_t<Shard<0, dp>>>(x)  the whole layout
 ///
 /// The steps are found while the program compiles (plan_v): the cheapest in elements sent, forward and
-/// backward together. An axis that comes to split a dim splits it last.
+/// backward together. An axis that comes to split a dim splits it last. Where a dim comes to be split Ragged, the
+/// second argument says into what pieces: redistribute<Shard<0, Ragged, tp>>(x, x.shape().with_pieces(0, {3, 0, 7})).
 ///
 /// @post   the same tensor; where no step moves anything, the same memory
 /// @comm   forward: each step's collective, of elements(step, shape, grid) elements, over the step's axes.
 ///         backward: the transposed steps in reverse: after all-gather reduce-scatter, after `I to R`, which
 ///         is free, all-reduce
+/// @throws tpx::Error where the new layout does not fit the shape: an Even dim that its axes do not divide, a Ragged
+///         one without the sizes of its pieces, or with others where the same axes split it Ragged already
 template <class... To, Tensor X>
-auto redistribute(const X& x) {
+auto redistribute(const X& x, const Shape& shape) {
   using Mesh = typename X::mesh_type;
   using L = with_t<typename X::layout_type, To...>;
   using T = typename X::element_type;
   using Y = DTensor<T, X::ndim, L, Mesh, detail::track_of<X>>;
-  constexpr const Plan& plan = plan_v<X::spec.bits, Y::spec.bits>;
-  const detail::Region region("tpx::redist");
-  Distribution(x.shape(), Y::spec, x.mesh().grid()).check(name(element_v<T>), Mesh::names());
-  Y y(x.mesh(), x.shape(), detail::run_plan<T>(x.mesh(), plan, x.shape(), x.shard()));
-  return detail::record(
-      std::move(y), &detail::redistribute_backward<T, Mesh>,
-      [&](auto& r) {
-        r.plan = &detail::backward_plan_v<X::spec.bits, Y::spec.bits>;
-        r.shape = x.shape();
-      },
-      x);
+  constexpr bool has_gradient = !detail::is_on_tape<X> || detail::has_gradient(X::spec);
+  detail::a_maximum_was_detached<has_gradient, detail::operand<0, typename X::layout_type>>();
+  if constexpr (!has_gradient) {
+    return refused{};
+  } else {
+    const detail::Region region("tpx::redist");
+    TPX_EXPECTS(shape == x.shape(), "a redistribution does not change extents");
+    constexpr const Plan& plan = plan_v<X::spec.bits, Y::spec.bits>;
+    constexpr bool ragged = detail::is_ragged(X::spec) || detail::is_ragged(Y::spec);
+    Shape way = x.shape();
+    Shape global = x.shape();
+    if constexpr (ragged) {
+      global = detail::with_pieces_of(x.shape(), shape, Y::spec);
+      way = detail::shape_on_the_way(x.shape(), X::spec, global, Y::spec, x.mesh().grid());
+    }
+    Distribution(global, Y::spec, x.mesh().grid()).check(name(element_v<T>), Mesh::names());
+    Y y(x.mesh(), global, detail::run_plan<T>(x.mesh(), plan, way, x.shard()));
+    return detail::record(
+        std::move(y), &detail::redistribute_backward<T, Mesh>,
+        [&](auto& r) {
+          r.plan = &detail::backward_plan_v<X::spec.bits, Y::spec.bits>;
+          r.shape = way;
+        },
+        x);
+  }
+}
+template <class... To, Tensor X>
+auto redistribute(const X& x) {
+  return redistribute<To...>(x, x.shape());
 }
 
 template <class... To>
-refused redistribute(refused) {
+refused redistribute(refused, const Shape& = {}) {
   return {};
 }
 

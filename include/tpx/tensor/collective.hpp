@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include <tpx/comm/communicator.hpp>
 #include <tpx/core/element.hpp>
@@ -46,14 +47,35 @@ void all_gather(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::in
   mesh.communicator(axes).all_gather(send, recv, count, element_v<T>, mesh.context().queue());
 }
 
+/// Of uneven pieces: rank k sends counts[k] elements.
+/// @comm all_gather of sum(counts) elements over `axes`
+/// @pre  there are several ranks along the axes
+template <class T, class Mesh>
+void all_gather(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::span<const std::int64_t> counts) {
+  const Region region("tpx::all_gather");
+  before_host_reads(mesh);
+  mesh.communicator(axes).all_gather(send, recv, counts, element_v<T>, mesh.context().queue());
+}
+
 /// @comm reduce_scatter of p * count elements over `axes`
 template <class T, class Mesh>
-void reduce_scatter(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::int64_t count) {
+void reduce_scatter(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::int64_t count,
+                    comm::Reduction reduction = comm::Reduction::sum) {
   if (mesh.grid().ranks(axes) == 1) return copy_elements(mesh, send, recv, count);
   const Region region("tpx::reduce_sc");
   before_host_reads(mesh);
-  mesh.communicator(axes).reduce_scatter(send, recv, count, element_v<T>, comm::Reduction::sum,
-                                         mesh.context().queue());
+  mesh.communicator(axes).reduce_scatter(send, recv, count, element_v<T>, reduction, mesh.context().queue());
+}
+
+/// Of uneven pieces: rank k receives counts[k] elements.
+/// @comm reduce_scatter of sum(counts) elements over `axes`
+/// @pre  there are several ranks along the axes
+template <class T, class Mesh>
+void reduce_scatter(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::span<const std::int64_t> counts,
+                    comm::Reduction reduction) {
+  const Region region("tpx::reduce_sc");
+  before_host_reads(mesh);
+  mesh.communicator(axes).reduce_scatter(send, recv, counts, element_v<T>, reduction, mesh.context().queue());
 }
 
 /// @comm all_to_all of p * count elements over `axes`
@@ -63,6 +85,17 @@ void all_to_all(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::in
   const Region region("tpx::all_to_all");
   before_host_reads(mesh);
   mesh.communicator(axes).all_to_all(send, recv, count, element_v<T>, mesh.context().queue());
+}
+
+/// Of uneven pieces: to_counts[k] elements to rank k, from_counts[k] from it.
+/// @comm all_to_all of the larger of both sums, over `axes`
+/// @pre  there are several ranks along the axes
+template <class T, class Mesh>
+void all_to_all(const Mesh& mesh, unsigned axes, const T* send, std::span<const std::int64_t> to_counts, T* recv,
+                std::span<const std::int64_t> from_counts) {
+  const Region region("tpx::all_to_all");
+  before_host_reads(mesh);
+  mesh.communicator(axes).all_to_all(send, to_counts, recv, from_counts, element_v<T>, mesh.context().queue());
 }
 
 /// @comm broadcast of `count` elements over `axes`

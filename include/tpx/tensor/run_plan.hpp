@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include <tpx/kernel/copy.hpp>
 #include <tpx/layout/plan.hpp>
@@ -28,8 +30,10 @@ class StepRunner {
   StepRunner(const Mesh& mesh, const Step& step, const Shape& global)
       : mesh_(mesh),
         step_(step),
-        before_(Distribution(global, step.from, mesh.grid()).local()),
-        after_(Distribution(global, step.to, mesh.grid()).local()),
+        from_(global, step.from, mesh.grid()),
+        to_(global, step.to, mesh.grid()),
+        before_(from_.local()),
+        after_(to_.local()),
         axis_(std::countr_zero(step.axes)),
         ranks_(mesh.grid().ranks(step.axes)),
         place_(mesh.grid().coordinate[axis_]) {}
@@ -60,29 +64,32 @@ class StepRunner {
 
   Buffer slice(const Buffer& in) {
     const int d = step_.to[axis_].dim;
-    const std::int64_t width = after_.count(d, after_.ndim());
+    const std::int64_t inner = after_.count(d + 1, after_.ndim());
+    const std::int64_t first = to_.piece(d).offset - from_.piece(d).offset;
     Buffer out = memory(after_.count());
-    copy_block(in.as<T>() + place_ * width, before_.count(d, before_.ndim()), out.as<T>(), width, before_.count(0, d));
+    copy_block(in.as<T>() + first * inner, before_[d] * inner, out.as<T>(), after_[d] * inner, before_.count(0, d));
     return out;
   }
 
   Buffer zero_pad(const Buffer& in) {
     const int d = step_.from[axis_].dim;
-    const std::int64_t width = before_.count(d, before_.ndim());
+    const std::int64_t inner = before_.count(d + 1, before_.ndim());
+    const std::int64_t first = from_.piece(d).offset - to_.piece(d).offset;
     Buffer out = memory(after_.count());
     fill_zero(out, after_.count());
-    copy_block(in.as<T>(), width, out.as<T>() + place_ * width, after_.count(d, after_.ndim()), before_.count(0, d));
+    copy_block(in.as<T>(), before_[d] * inner, out.as<T>() + first * inner, after_[d] * inner, before_.count(0, d));
     return out;
   }
 
   Buffer all_reduce(Buffer in) {
     const std::int64_t n = before_.count();
+    const Reduction reduction = step_.from[axis_].reduction;
     if (in.unique()) {
-      detail::all_reduce(mesh_, step_.axes, in.as<T>(), in.as<T>(), n);
+      detail::all_reduce(mesh_, step_.axes, in.as<T>(), in.as<T>(), n, reduction);
       return in;
     }
     Buffer out = memory(n);
-    detail::all_reduce(mesh_, step_.axes, in.as<T>(), out.as<T>(), n);
+    detail::all_reduce(mesh_, step_.axes, in.as<T>(), out.as<T>(), n, reduction);
     return out;
   }
 
@@ -90,16 +97,27 @@ class StepRunner {
     const int d = step_.from[axis_].dim;
     const std::int64_t rows = before_.count(0, d);
     Buffer gathered = memory(after_.count());  // (ranks, rows, width)
-    detail::all_gather(mesh_, step_.axes, in.as<T>(), gathered.as<T>(), before_.count());
-    return swap_outer(std::move(gathered), ranks_, rows, before_.count(d, before_.ndim()));
+    if (even(step_.from)) {
+      detail::all_gather(mesh_, step_.axes, in.as<T>(), gathered.as<T>(), before_.count());
+      return swap_outer(std::move(gathered), ranks_, rows, before_.count(d, before_.ndim()));
+    }
+    const std::vector<Piece> pieces = meetings(to_, from_, d);
+    detail::all_gather(mesh_, step_.axes, in.as<T>(), gathered.as<T>(), counts(pieces, after_, d));
+    return unpack(std::move(gathered), pieces, d);
   }
 
   Buffer reduce_scatter(const Buffer& in) {
     const int d = step_.to[axis_].dim;
-    const std::int64_t rows = after_.count(0, d);
-    const Buffer pieces = swap_outer(in, rows, ranks_, after_.count(d, after_.ndim()));
+    const Reduction reduction = step_.from[axis_].reduction;
     Buffer out = memory(after_.count());
-    detail::reduce_scatter(mesh_, step_.axes, pieces.as<T>(), out.as<T>(), after_.count());
+    if (even(step_.to)) {
+      const Buffer pieces = swap_outer(in, after_.count(0, d), ranks_, after_.count(d, after_.ndim()));
+      detail::reduce_scatter(mesh_, step_.axes, pieces.as<T>(), out.as<T>(), after_.count(), reduction);
+    } else {
+      const std::vector<Piece> pieces = meetings(from_, to_, d);
+      const Buffer packed = pack(in, pieces, d);
+      detail::reduce_scatter(mesh_, step_.axes, packed.as<T>(), out.as<T>(), counts(pieces, before_, d), reduction);
+    }
     return out;
   }
 
@@ -107,6 +125,7 @@ class StepRunner {
   Buffer all_to_all(const Buffer& in) {
     const int i = step_.from[axis_].dim;
     const int j = step_.to[axis_].dim;
+    if (!even(step_.from) || !even(step_.to)) return exchange(in, j, i);
     Shape piece = before_;
     piece[j] = after_[j];
     const Buffer outgoing = swap_outer(in, piece.count(0, j), ranks_, piece.count(j, piece.ndim()));
@@ -116,13 +135,96 @@ class StepRunner {
   }
 
   /// The axes on a dim change their order: the piece with number m, counted along the old order, belongs to
-  /// the rank that has number m along the new one.
+  /// the rank that has number m along the new one. Where the cuts change, pieces meet several others.
   Buffer permute(const Buffer& in) {
+    if (!even(step_.from) || !even(step_.to)) return exchange(in, step_.from[axis_].dim, step_.from[axis_].dim);
     const int to = partner(step_.from, step_.to);
     const int from = partner(step_.to, step_.from);
     // A rank whose piece stays sends it to itself: all ranks do, and count, the same.
     Buffer out = memory(after_.count());
     detail::send_recv(mesh_, step_.axes, in.as<T>(), to, out.as<T>(), from, before_.count());
+    return out;
+  }
+
+  // ---- uneven pieces ----------------------------------------------------------------------------
+
+  bool even(Spec spec) const { return partition_of(spec, spec[axis_].dim) == Partition::even; }
+
+  /// To each rank along the step's axes what its shard after the step has in common with this one's before:
+  /// told apart along dim `sent` of the latter; what comes back along dim `received` of the former.
+  Buffer exchange(const Buffer& in, int sent, int received) {
+    const std::vector<Piece> to = meetings(from_, to_, sent);
+    const std::vector<Piece> from = meetings(to_, from_, received);
+    const Buffer outgoing = pack(in, to, sent);
+    Buffer incoming = memory(after_.count());
+    detail::all_to_all(mesh_, step_.axes, outgoing.as<T>(), counts(to, before_, sent), incoming.as<T>(),
+                       counts(from, after_, received));
+    return unpack(std::move(incoming), from, received);
+  }
+
+  /// What this rank's piece of a dim in one layout has in common with each rank's in the other, for the ranks
+  /// along the step's axes in their order, counted from the start of this rank's.
+  std::vector<Piece> meetings(const Distribution& mine, const Distribution& theirs, int dim) const {
+    const Piece here = mine.piece(dim);
+    std::vector<Piece> common;
+    for (int rank = 0; rank < ranks_; ++rank) {
+      int coordinate[max_axes]{};
+      for (int a = mesh_.grid().axes - 1, rest = rank; a >= 0; --a) {
+        coordinate[a] = mesh_.grid().coordinate[a];
+        if (!(step_.axes >> a & 1u)) continue;
+        coordinate[a] = rest % mesh_.grid().size[a];
+        rest /= mesh_.grid().size[a];
+      }
+      const Piece there = theirs.piece(dim, coordinate);
+      const std::int64_t first = std::max(here.offset, there.offset);
+      const std::int64_t last = std::min(here.offset + here.extent, there.offset + there.extent);
+      common.push_back({first - here.offset, std::max<std::int64_t>(last - first, 0)});
+    }
+    return common;
+  }
+
+  /// Elements in each piece of dim `dim` of a shard.
+  static std::vector<std::int64_t> counts(const std::vector<Piece>& pieces, const Shape& shard, int dim) {
+    std::vector<std::int64_t> n;
+    for (const Piece& piece : pieces) n.push_back(shard.count(0, dim) * piece.extent * shard.count(dim + 1, shard.ndim()));
+    return n;
+  }
+
+  /// Whether the pieces lie in memory one after the other as they are.
+  static bool dense(const std::vector<Piece>& pieces, const Shape& shard, int dim) {
+    std::int64_t next = 0;
+    for (const Piece& piece : pieces) {
+      if (piece.extent > 0 && piece.offset != next) return false;
+      next += piece.extent;
+    }
+    return shard.count(0, dim) == 1;
+  }
+
+  /// The pieces of dim `dim` of the shard before the step, one after the other.
+  Buffer pack(const Buffer& in, const std::vector<Piece>& pieces, int dim) {
+    if (dense(pieces, before_, dim)) return in;
+    const std::int64_t rows = before_.count(0, dim), inner = before_.count(dim + 1, before_.ndim());
+    Buffer out = memory(before_.count());
+    T* to = out.as<T>();
+    for (const Piece& piece : pieces) {
+      const std::int64_t width = piece.extent * inner;
+      copy_block(in.as<T>() + piece.offset * inner, before_[dim] * inner, to, width, rows);
+      to += rows * width;
+    }
+    return out;
+  }
+
+  /// The shard after the step of pieces of its dim `dim` that lie one after the other.
+  Buffer unpack(Buffer in, const std::vector<Piece>& pieces, int dim) {
+    if (dense(pieces, after_, dim)) return in;
+    const std::int64_t rows = after_.count(0, dim), inner = after_.count(dim + 1, after_.ndim());
+    Buffer out = memory(after_.count());
+    const T* from = in.as<T>();
+    for (const Piece& piece : pieces) {
+      const std::int64_t width = piece.extent * inner;
+      copy_block(from, width, out.as<T>() + piece.offset * inner, after_[dim] * inner, rows);
+      from += rows * width;
+    }
     return out;
   }
 
@@ -165,6 +267,7 @@ class StepRunner {
 
   void copy_block(const T* src, std::int64_t src_stride, T* dst, std::int64_t dst_stride, std::int64_t rows) {
     const std::int64_t width = src_stride < dst_stride ? src_stride : dst_stride;
+    if (rows * width == 0) return;
     mesh_.context().launch(moved(rows * width), [&](const auto& exec) {
       kernel::copy_block(exec, src, src_stride, dst, dst_stride, rows, width);
     });
@@ -180,6 +283,8 @@ class StepRunner {
 
   const Mesh& mesh_;
   const Step& step_;
+  Distribution from_;
+  Distribution to_;
   Shape before_;
   Shape after_;
   int axis_;
