@@ -136,12 +136,17 @@ set(TPX_nn_HEADERS
     tpx/nn/transformer.hpp)
 set(TPX_train_HEADERS
     tpx/train/adamw.hpp
+    tpx/train/calibrate.hpp
     tpx/train/clip.hpp
+    tpx/train/cluster.hpp
+    tpx/train/cost_model.hpp
     tpx/train/gradients.hpp
+    tpx/train/model_parts.hpp
     tpx/train/pipeline_check.hpp
     tpx/train/pipeline_picture.hpp
     tpx/train/pipeline_placement.hpp
     tpx/train/pipeline_schedule.hpp
+    tpx/train/planner.hpp
     tpx/train/schedule.hpp)
 
 # The entry header, above all floors.

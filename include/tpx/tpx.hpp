@@ -65,10 +65,15 @@
 
 // train
 #include <tpx/train/adamw.hpp>
+#include <tpx/train/calibrate.hpp>
 #include <tpx/train/clip.hpp>
+#include <tpx/train/cluster.hpp>
+#include <tpx/train/cost_model.hpp>
 #include <tpx/train/gradients.hpp>
+#include <tpx/train/model_parts.hpp>
 #include <tpx/train/pipeline_check.hpp>
 #include <tpx/train/pipeline_picture.hpp>
 #include <tpx/train/pipeline_placement.hpp>
 #include <tpx/train/pipeline_schedule.hpp>
+#include <tpx/train/planner.hpp>
 #include <tpx/train/schedule.hpp>

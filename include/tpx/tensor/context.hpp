@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -125,6 +127,7 @@ class Context {
   template <class Kernels>
   void launch(const Work& work, Kernels&& kernels) {
     work_ += work;
+    if (observer_) return observe_launch(work, kernels);
     kernels(instance_);
   }
 
@@ -132,10 +135,25 @@ class Context {
   const Work& work() const { return work_; }
   void reset_work() { work_ = {}; }
 
+  /// Sees each launch with the seconds it took. Launches are waited for while there is one; an empty one ends that.
+  using Observer = std::function<void(const Launch& launch, double seconds)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
+
  private:
+  template <class Kernels>
+  void observe_launch(const Work& work, Kernels&& kernels) {
+    instance_.fence();
+    const auto start = std::chrono::steady_clock::now();
+    kernels(instance_);
+    instance_.fence();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    observer_({detail::Region::current(), work}, seconds.count());
+  }
+
   Exec instance_;
   Pool<detail::KokkosMemory<memory_space>> pool_;
   Work work_;
+  Observer observer_;
 };
 
 template <>

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tpx/autodiff/backward.hpp>
+#include <tpx/comm/self.hpp>
+#include <tpx/nn/gpt.hpp>
+#include <tpx/tensor/make_mesh.hpp>
+#include <tpx/train/adamw.hpp>
+#include <tpx/train/clip.hpp>
+#include <tpx/train/cluster.hpp>
+#include <tpx/train/cost_model.hpp>
+#include <tpx/train/gradients.hpp>
+
+namespace tpx {
+
+/// One training step of a GPT on a mesh <dp, tp>, on made-up tokens: what is timed, and what a machine is
+/// calibrated with.
+template <class T, class Mesh>
+class SampleStep {
+ public:
+  SampleStep(const Mesh& mesh, const GptConfig& config, std::int64_t batch)
+      : mesh_(mesh),
+        model_(mesh, config),
+        gradients_(model_),
+        optimizer_(model_),
+        tape_(mesh),
+        ids_(from_function<std::int32_t>(
+            mesh, tpx::layout<Shard<0, axes::dp>>, {batch, config.context},
+            [&](const auto& i) { return (7 * i[0] + 3 * i[1]) % config.vocabulary; })) {}
+
+  /// @comm as the model says, the gradients' reduction and one all_reduce for their norm
+  void operator()() {
+    gradients_.reset();
+    tape_.clear();
+    const auto loss = model_.loss(tape_.input(ids_), ids_);
+    backward(loss);
+    const auto reduced = gradients_.template reduce<over<axes::dp>>();
+    const auto clipped = clip_grad_norm<over<axes::dp, axes::tp>>(reduced, model_, 1);
+    optimizer_.step(reduced, 1e-3, clipped);
+  }
+
+  /// Seconds of the fastest of some steps, after one that is not timed.
+  double time(int steps) {
+    double best = std::numeric_limits<double>::infinity();
+    for (int i = 0; i <= steps; ++i) {
+      mesh_.context().fence();
+      const auto start = std::chrono::steady_clock::now();
+      (*this)();
+      mesh_.context().fence();
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+      if (i > 0) best = std::min(best, seconds.count());
+    }
+    return best;
+  }
+
+ private:
+  using Ids = decltype(from_function<std::int32_t>(
+      std::declval<const Mesh&>(), tpx::layout<Shard<0, axes::dp>>, {1, 1},
+      std::declval<std::int32_t (*)(const std::array<std::int64_t, 2>&)>()));
+  Mesh mesh_;
+  Gpt<T, Mesh, axes::tp> model_;
+  Gradients<Gpt<T, Mesh, axes::tp>> gradients_;
+  AdamW<Gpt<T, Mesh, axes::tp>> optimizer_;
+  Tape<Mesh> tape_;
+  Ids ids_;
+};
+
+namespace detail {
+
+/// Seconds of each launch of a step, in order: the fastest of some steps.
+template <class Step, class Mesh>
+std::vector<std::pair<Launch, double>> observe(Step& step, const Mesh& mesh, int steps) {
+  std::vector<std::pair<Launch, double>> all;
+  step();  // the first one allocates
+  for (int i = 0; i < steps; ++i) {
+    std::size_t at = 0;
+    mesh.context().set_observer([&](const Launch& launch, double seconds) {
+      if (i == 0) all.emplace_back(launch, seconds);
+      TPX_EXPECTS(at < all.size() && all[at].first == launch, at, "each step does the same");
+      all[at].second = std::min(all[at].second, seconds);
+      ++at;
+    });
+    step();
+  }
+  mesh.context().set_observer({});
+  return all;
+}
+
+/// Seconds of an all-reduce of `bytes` in host memory: the fastest of some.
+template <class Comm>
+double time_all_reduce(const Comm& comm, std::int64_t bytes) {
+  std::vector<float> values(static_cast<std::size_t>(bytes / 4), 1.0f);
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < 12; ++i) {
+    comm.barrier();
+    const auto start = std::chrono::steady_clock::now();
+    comm.all_reduce(values.data(), values.data(), bytes / 4, Element::f32, Reduction::max);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    if (i > 1) best = std::min(best, seconds.count());
+  }
+  return best;
+}
+
+}  // namespace detail
+
+/// Measures this machine in about a second: every op of a training step by itself, on all ranks at once, at
+/// three sizes, and all-reduces among the ranks.
+///
+/// @tparam T   element of the models that will be predicted
+/// @pre    the communicator reads host memory
+/// @comm   barriers and all_reduces of up to 4 MiB
+template <class T, class Comm>
+Cluster calibrate(const Comm& comm) {
+  const comm::Self self;
+  const auto mesh = make_mesh<axes::dp, axes::tp>(self, {1, 1});
+  using Mesh = std::decay_t<decltype(mesh)>;
+  Cluster cluster;
+  cluster.name = "this machine";
+  cluster.ranks_per_node = comm.size();
+
+  // Launches of one op and size are averaged: matmuls of one number of flops have different shapes.
+  struct Sum {
+    double seconds = 0;
+    int count = 0;
+  };
+  std::map<std::string, std::map<double, Sum>, std::less<>> times;
+  cluster.launch = std::numeric_limits<double>::infinity();
+  for (const std::int64_t hidden : {32, 64, 128, 256}) {
+    GptConfig config;
+    config.vocabulary = 192;
+    config.context = 64;
+    config.layers = 1;
+    config.hidden = hidden;
+    config.heads = hidden / 16;
+    SampleStep<T, Mesh> step(mesh, config, 16);
+    comm.barrier();
+    const auto launches = detail::observe(step, mesh, 4);
+    double seconds = 0;
+    for (const auto& [launch, time] : launches) {
+      seconds += time;
+      const bool by_flops =
+          detail::starts_with(launch.op, "tpx::matmul") || detail::starts_with(launch.op, "tpx::att");
+      const auto size = static_cast<double>(by_flops ? launch.work.flops : launch.work.bytes);
+      if (size <= 0) continue;
+      Sum& sum = times[std::string(launch.op)][size];
+      sum.seconds += time;
+      ++sum.count;
+    }
+    // What a step takes beside its kernels: the tape, the shapes, the pool.
+    const double beside = (step.time(6) - seconds) / static_cast<double>(launches.size());
+    cluster.launch = std::min(cluster.launch, std::max(beside, 0.0));
+  }
+  double streamed = 0;
+  for (const auto& [op, sizes] : times) {
+    std::vector<std::pair<double, double>> points;
+    for (const auto& [size, sum] : sizes)
+      points.emplace_back(size, size * sum.count / std::max(sum.seconds, 1e-9));
+    if (op == "tpx::add") streamed = points.back().second;
+    if (op == "tpx::matmul") cluster.rates["matmul"] = RateTable(points);
+    cluster.rates[op] = RateTable(std::move(points));
+  }
+  cluster.rates["stream"] = RateTable(streamed);
+
+  cluster.node = {1e-9, RateTable(streamed)};
+  if (comm.size() > 1) {
+    const double hops = detail::hops(comm.size());
+    const double small = detail::time_all_reduce(comm, 8);
+    cluster.node.latency = small / (2 * hops);
+    std::vector<std::pair<double, double>> points;
+    for (std::int64_t bytes = 1024; bytes <= 4 << 20; bytes *= 4) {
+      const double seconds = std::max(detail::time_all_reduce(comm, bytes) - small, 1e-9);
+      points.emplace_back(static_cast<double>(bytes),
+                          2.0 * (comm.size() - 1) / comm.size() * static_cast<double>(bytes) / seconds);
+    }
+    cluster.node.bandwidth = RateTable(std::move(points));
+  }
+  cluster.network = cluster.node;
+  return cluster;
+}
+
+}  // namespace tpx
