@@ -38,7 +38,16 @@ void check_unary(const Fn& fn, const F& f, const D& slope) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("relu, silu, tanh and exp, forward and backward", Types, TPX_KERNEL_TEST_TYPES) {
+TEST_CASE_TEMPLATE("gelu, relu, silu, tanh, exp and a factor, forward and backward", Types, TPX_KERNEL_TEST_TYPES) {
+  const auto at = [](const auto& f) {
+    return [f](double x) { return f(reference::Array{x})[0]; };
+  };
+  check_unary<Types>(kernel::Gelu{}, at([](const auto& x) { return reference::gelu(x); }),
+                     at([](const auto& x) { return reference::gelu_backward(x, {1.0}); }));
+  check_unary<Types>(kernel::GeluTanh{}, at([](const auto& x) { return reference::gelu_tanh(x); }),
+                     at([](const auto& x) { return reference::gelu_tanh_backward(x, {1.0}); }));
+  check_unary<Types>(
+      kernel::Scale{-2.5}, [](double x) { return -2.5 * x; }, [](double) { return -2.5; });
   const auto logistic = [](double x) { return 1 / (1 + std::exp(-x)); };
   check_unary<Types>(
       kernel::Relu{}, [](double x) { return x > 0 ? x : 0; }, [](double x) { return x > 0 ? 1.0 : 0.0; });
@@ -90,4 +99,24 @@ TEST_CASE_TEMPLATE("a product with a row, forward and backward", Types, TPX_KERN
     CHECK(difference(out, dx) < tolerance<T>(4));
     CHECK(difference(row, dy) < tolerance<T>(64));
   }
+}
+
+TEST_CASE("the oracle's activations agree with finite differences") {
+  const auto x = noise(100, 1, 4.0);
+  const double h = 1e-5;
+  auto up = x, down = x;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    up[i] += h;
+    down[i] -= h;
+  }
+  const reference::Array ones(x.size(), 1.0);
+  const auto check = [&](const reference::Array& high, const reference::Array& low,
+                         const reference::Array& gradient) {
+    reference::Array slope(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) slope[i] = (high[i] - low[i]) / (2 * h);
+    return difference(slope, gradient);
+  };
+  CHECK(check(reference::gelu(up), reference::gelu(down), reference::gelu_backward(x, ones)) < 1e-8);
+  CHECK(check(reference::gelu_tanh(up), reference::gelu_tanh(down), reference::gelu_tanh_backward(x, ones)) <
+        1e-8);
 }

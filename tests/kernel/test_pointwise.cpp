@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <tpx/core/math.hpp>
 #include <tpx/kernel/pointwise.hpp>
 
 #include "kernel_test.hpp"
@@ -95,59 +96,4 @@ TEST_CASE_TEMPLATE("bias_gradient sums over rows", Types, TPX_KERNEL_TEST_TYPES)
     for (std::size_t c = 0; c < expected.size(); ++c) expected[c] += before[c];
     CHECK(difference(db, expected) < tolerance<T>(64));
   }
-}
-
-TEST_CASE_TEMPLATE("gelu and gelu_tanh, forward and backward", Types, TPX_KERNEL_TEST_TYPES) {
-  using T = typename Types::value_type;
-  const typename Types::space exec;
-  for (const std::int64_t n : {0, 1, 19, 5000}) {
-    const auto x = noise(n, 1, 6.0), dy = noise(n, 2), before = noise(n, 3);
-    const auto xf = to<T>(x), dyf = to<T>(dy);
-    auto y = unset<T>(n), dx = unset<T>(n);
-    kernel::gelu(exec, xf.data(), y.data(), n);
-    kernel::gelu_backward(exec, xf.data(), dyf.data(), dx.data(), n);
-    exec.fence();
-    CHECK(difference(y, reference::gelu(x)) < tolerance<T>(4));
-    auto expected = reference::gelu_backward(x, dy);
-    CHECK(difference(dx, expected) < tolerance<T>(8));
-    dx = to<T>(before);
-    kernel::gelu_backward(exec, xf.data(), dyf.data(), dx.data(), n, true);
-    exec.fence();
-    for (std::size_t i = 0; i < before.size(); ++i) expected[i] += before[i];
-    CHECK(difference(dx, expected) < tolerance<T>(8));
-
-    y = unset<T>(n);
-    dx = unset<T>(n);
-    kernel::gelu_tanh(exec, xf.data(), y.data(), n);
-    kernel::gelu_tanh_backward(exec, xf.data(), dyf.data(), dx.data(), n);
-    exec.fence();
-    CHECK(difference(y, reference::gelu_tanh(x)) < tolerance<T>(4));
-    expected = reference::gelu_tanh_backward(x, dy);
-    CHECK(difference(dx, expected) < tolerance<T>(8));
-    dx = to<T>(before);
-    kernel::gelu_tanh_backward(exec, xf.data(), dyf.data(), dx.data(), n, true);
-    exec.fence();
-    for (std::size_t i = 0; i < before.size(); ++i) expected[i] += before[i];
-    CHECK(difference(dx, expected) < tolerance<T>(8));
-  }
-}
-
-TEST_CASE("the oracle's activations agree with finite differences") {
-  const auto x = noise(100, 1, 4.0);
-  const double h = 1e-5;
-  auto up = x, down = x;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    up[i] += h;
-    down[i] -= h;
-  }
-  const reference::Array ones(x.size(), 1.0);
-  const auto check = [&](const reference::Array& high, const reference::Array& low,
-                         const reference::Array& gradient) {
-    reference::Array slope(x.size());
-    for (std::size_t i = 0; i < x.size(); ++i) slope[i] = (high[i] - low[i]) / (2 * h);
-    return difference(slope, gradient);
-  };
-  CHECK(check(reference::gelu(up), reference::gelu(down), reference::gelu_backward(x, ones)) < 1e-8);
-  CHECK(check(reference::gelu_tanh(up), reference::gelu_tanh(down), reference::gelu_tanh_backward(x, ones)) <
-        1e-8);
 }

@@ -6,7 +6,7 @@
 #include <tpx/kernel/gemm.hpp>
 #include <tpx/kernel/norm.hpp>
 #include <tpx/kernel/optimizer.hpp>
-#include <tpx/kernel/pointwise.hpp>
+#include <tpx/kernel/elementwise.hpp>
 #include <tpx/kernel/random.hpp>
 #include <tpx/kernel/reduce.hpp>
 
@@ -37,7 +37,7 @@ std::vector<float> run_all(std::uint64_t seed) {
                y.data());
   keep(y);
   kernel::bias_add(exec, y.data(), b.data(), y.data(), n, n);
-  kernel::gelu_tanh(exec, y.data(), y.data(), size);
+  kernel::unary(exec, kernel::GeluTanh{}, y.data(), y.data(), size);
   keep(y);
   kernel::bias_gradient(exec, y.data(), db.data(), n, n);
   keep(db);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <tpx/ops/elementwise.hpp>
+#include <tpx/ops/pointwise.hpp>
 
 #include <cmath>
 

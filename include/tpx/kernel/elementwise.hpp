@@ -15,6 +15,37 @@
 /// The members are templates or take float and double, run on host and device, and have no side effects.
 namespace tpx::kernel {
 
+/// x Phi(x), Phi the distribution function of the normal distribution, by erf.
+struct Gelu {
+  static constexpr std::int64_t flops = 12;
+  template <class T>
+  KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
+    return T(0.5) * x * (T(1) + math::erf(x * T(0.70710678118654752440)));
+  }
+  template <class T>
+  KOKKOS_FORCEINLINE_FUNCTION static T derivative(T x) {
+    const T distribution = T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440)));
+    return distribution + x * T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
+  }
+};
+
+/// x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3), the form that GPT-2 was trained with.
+struct GeluTanh {
+  static constexpr std::int64_t flops = 12;
+  template <class T>
+  KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
+    const T u = T(0.79788456080286535588) * x * (T(1) + T(0.044715) * x * x);
+    return T(0.5) * x * (T(1) + math::tanh(u));
+  }
+  template <class T>
+  KOKKOS_FORCEINLINE_FUNCTION static T derivative(T x) {
+    const T square = T(0.044715) * x * x;
+    const T t = math::tanh(T(0.79788456080286535588) * x * (T(1) + square));
+    const T slope = T(0.79788456080286535588) * (T(1) + T(3) * square);
+    return T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * slope;
+  }
+};
+
 /// max(x, 0); its derivative at 0 is 0.
 struct Relu {
   static constexpr std::int64_t flops = 1;
@@ -69,6 +100,19 @@ struct Exp {
   }
 };
 
+/// factor x.
+struct Scale {
+  double factor;
+  template <class T>
+  KOKKOS_FORCEINLINE_FUNCTION T value(T x) const {
+    return static_cast<T>(factor) * x;
+  }
+  template <class T>
+  KOKKOS_FORCEINLINE_FUNCTION T derivative(T) const {
+    return static_cast<T>(factor);
+  }
+};
+
 /// x - y.
 struct Subtract {
   template <class T>
@@ -111,16 +155,15 @@ struct Unary {
   KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { y[i] = fn.value(x[i]); }
 };
 
-template <class Fn, class T>
+template <class Fn, class T, bool Accumulate>
 struct UnaryBackward {
   Fn fn;
   const T* x;
   const T* dy;
   T* dx;
-  bool accumulate;
   KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const {
     const T gradient = dy[i] * fn.derivative(x[i]);
-    dx[i] = accumulate ? dx[i] + gradient : gradient;
+    dx[i] = Accumulate ? dx[i] + gradient : gradient;
   }
 };
 
@@ -195,7 +238,11 @@ void unary(const Exec& exec, const Fn& fn, const T* x, T* y, std::int64_t n) {
 template <class Fn, class T, class Exec>
 void unary_backward(const Exec& exec, const Fn& fn, const T* x, const T* dy, T* dx, std::int64_t n,
                     bool accumulate = false) {
-  for_each(exec, "tpx::unary_backward", n, impl::UnaryBackward<Fn, T>{fn, x, dy, dx, accumulate});
+  if (accumulate) {
+    for_each(exec, "tpx::unary_backward", n, impl::UnaryBackward<Fn, T, true>{fn, x, dy, dx});
+  } else {
+    for_each(exec, "tpx::unary_backward", n, impl::UnaryBackward<Fn, T, false>{fn, x, dy, dx});
+  }
 }
 
 /// z = fn(x, y);   x, z (rows, columns)   y (columns), the same for every row.

@@ -3,10 +3,9 @@
 
 #include <cstdint>
 
-#include <tpx/core/math.hpp>
 #include <tpx/kernel/group.hpp>
 
-/// Bias and activation functions.
+/// A row that is added to every row, and its gradient.
 namespace tpx::kernel {
 namespace impl {
 
@@ -69,63 +68,6 @@ struct Element {
   KOKKOS_FUNCTION T operator()(std::int64_t r, std::int64_t c) const { return x[r * columns + c]; }
 };
 
-/// x Phi(x), Phi the distribution function of the normal distribution.
-struct GeluErf {
-  template <class T>
-  KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
-    return T(0.5) * x * (T(1) + math::erf(x * T(0.70710678118654752440)));
-  }
-  template <class T>
-  KOKKOS_FORCEINLINE_FUNCTION static T derivative(T x) {
-    const T distribution = T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440)));
-    return distribution + x * T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
-  }
-};
-
-/// x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3).
-struct GeluTanh {
-  template <class T>
-  KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
-    const T u = T(0.79788456080286535588) * x * (T(1) + T(0.044715) * x * x);
-    return T(0.5) * x * (T(1) + math::tanh(u));
-  }
-  template <class T>
-  KOKKOS_FORCEINLINE_FUNCTION static T derivative(T x) {
-    const T square = T(0.044715) * x * x;
-    const T t = math::tanh(T(0.79788456080286535588) * x * (T(1) + square));
-    const T slope = T(0.79788456080286535588) * (T(1) + T(3) * square);
-    return T(0.5) * (T(1) + t) + T(0.5) * x * (T(1) - t * t) * slope;
-  }
-};
-
-template <class T, class Function>
-struct Activate {
-  const T* x;
-  T* y;
-  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { y[i] = Function::value(x[i]); }
-};
-
-template <class T, class Function, bool Accumulate>
-struct ActivateBackward {
-  const T* x;
-  const T* dy;
-  T* dx;
-  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const {
-    const T gradient = dy[i] * Function::derivative(x[i]);
-    dx[i] = Accumulate ? dx[i] + gradient : gradient;
-  }
-};
-
-template <class Function, class T, class Exec>
-void activate_backward(const Exec& exec, const char* name, const T* x, const T* dy, T* dx, std::int64_t n,
-                       bool accumulate) {
-  if (accumulate) {
-    for_each(exec, name, n, ActivateBackward<T, Function, true>{x, dy, dx});
-  } else {
-    for_each(exec, name, n, ActivateBackward<T, Function, false>{x, dy, dx});
-  }
-}
-
 }  // namespace impl
 
 /// y = x + b;   x, y (rows, columns)   b (columns)   y may be x.
@@ -141,31 +83,6 @@ template <class T, class Exec>
 void bias_gradient(const Exec& exec, const T* dy, T* db, std::int64_t rows, std::int64_t columns,
                    bool accumulate = true) {
   impl::column_sum(exec, "tpx::bias_gradient", impl::Element<T>{dy, columns}, db, rows, columns, accumulate);
-}
-
-/// y = x Phi(x), Phi the normal distribution function (by erf); n elements.
-template <class T, class Exec>
-void gelu(const Exec& exec, const T* x, T* y, std::int64_t n) {
-  for_each(exec, "tpx::gelu", n, impl::Activate<T, impl::GeluErf>{x, y});
-}
-
-/// dx (+)= dy gelu'(x).
-template <class T, class Exec>
-void gelu_backward(const Exec& exec, const T* x, const T* dy, T* dx, std::int64_t n, bool accumulate = false) {
-  impl::activate_backward<impl::GeluErf>(exec, "tpx::gelu_backward", x, dy, dx, n, accumulate);
-}
-
-/// y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), the form that GPT-2 was trained with; n elements.
-template <class T, class Exec>
-void gelu_tanh(const Exec& exec, const T* x, T* y, std::int64_t n) {
-  for_each(exec, "tpx::gelu_tanh", n, impl::Activate<T, impl::GeluTanh>{x, y});
-}
-
-/// dx (+)= dy gelu_tanh'(x).
-template <class T, class Exec>
-void gelu_tanh_backward(const Exec& exec, const T* x, const T* dy, T* dx, std::int64_t n,
-                        bool accumulate = false) {
-  impl::activate_backward<impl::GeluTanh>(exec, "tpx::gelu_tanh_backward", x, dy, dx, n, accumulate);
 }
 
 }  // namespace tpx::kernel

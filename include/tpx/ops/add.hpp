@@ -4,24 +4,15 @@
 #include <tpx/kernel/copy.hpp>
 #include <tpx/kernel/pointwise.hpp>
 #include <tpx/ops/op.hpp>
+#include <tpx/ops/trailing.hpp>
 
 namespace tpx {
 
 namespace ops {
 
-/// y's dims are the last ones of x.
 template <int XDims, int YDims>
 struct add {
-  static constexpr OpRule rule = [] {
-    OpRule r;
-    r.linearity = Linearity::sum;
-    r.operands = 2;
-    r.ndim[0] = r.result_ndim = XDims;
-    r.ndim[1] = YDims;
-    for (int d = 0; d < XDims; ++d) r.factor[0][d] = r.result[d] = static_cast<signed char>(d);
-    for (int d = 0; d < YDims; ++d) r.factor[1][d] = static_cast<signed char>(XDims - YDims + d);
-    return r;
-  }();
+  static constexpr OpRule rule = detail::trailing_rule(Linearity::sum, XDims, YDims);
 };
 
 }  // namespace ops

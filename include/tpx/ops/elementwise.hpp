@@ -9,22 +9,11 @@
 
 #include <tpx/kernel/elementwise.hpp>
 #include <tpx/ops/op.hpp>
+#include <tpx/ops/trailing.hpp>
 
 namespace tpx {
 
 namespace detail {
-
-/// The rule of an op on x and on a y whose dims are the last ones of x; the result has x's dims.
-constexpr OpRule trailing_rule(Linearity linearity, int x_dims, int y_dims) {
-  OpRule r;
-  r.linearity = linearity;
-  r.operands = 2;
-  r.ndim[0] = r.result_ndim = x_dims;
-  r.ndim[1] = y_dims;
-  for (int d = 0; d < x_dims; ++d) r.factor[0][d] = r.result[d] = static_cast<signed char>(d);
-  for (int d = 0; d < y_dims; ++d) r.factor[1][d] = static_cast<signed char>(x_dims - y_dims + d);
-  return r;
-}
 
 /// A functor says with `linearity` how it depends on its arguments, and with `flops` what it costs.
 template <class Fn>
@@ -47,13 +36,6 @@ constexpr std::int64_t flops_of() {
 template <class Fn>
 inline constexpr bool fits_a_record = std::is_trivially_copyable_v<Fn> &&
                                       sizeof(Fn) <= 6 * sizeof(std::int64_t);
-
-struct Subtract : kernel::Subtract {
-  static constexpr Linearity linearity = Linearity::sum;
-};
-struct Multiply : kernel::Multiply {
-  static constexpr Linearity linearity = Linearity::product;
-};
 
 }  // namespace detail
 
@@ -86,14 +68,15 @@ Fn saved_functor(const Record<Mesh>& r) {
   return std::bit_cast<Fn>(bytes);
 }
 
-/// dX (+)= dY fn'(X);  extent n.
+/// dX (+)= dY fn'(X);  extent n. A linear function keeps no operand: its derivative does not look at it.
 template <class Fn, class T, class Mesh>
 void unary_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Region region("tpx::unary_bwd");
   const std::int64_t n = r.extent[0];
   const Fn fn = saved_functor<Fn>(r);
-  const T* x = r.saved[0].template as<T>();
   const T* dy = tape.template gradient_of<T>(r.out);
+  const bool kept = linearity_of<Fn>() == Linearity::nonlinear;
+  const T* x = kept ? r.saved[0].template as<T>() : dy;
   const Sink<T> dx = tape.template sink<T>(r.in[0]);
   tape.mesh().context().launch(
       {2 * flops_of<Fn>() * n, 3 * n * std::int64_t{sizeof(T)}},
@@ -155,7 +138,7 @@ auto elementwise(const Fn& fn, const X& x) {
     return detail::record(
         std::move(y), &detail::unary_backward<Fn, T, typename X::mesh_type>,
         [&](auto& r) {
-          r.saved[0] = x.shard();
+          if (detail::linearity_of<Fn>() == Linearity::nonlinear) r.saved[0] = x.shard();
           r.extent[0] = n;
           detail::save_functor(r, fn);
         },
@@ -224,67 +207,5 @@ template <class Fn, Tensor X>
 refused elementwise(const Fn&, const X&, refused) {
   return {};
 }
-
-/// z = x - y; the dims of y are the last ones of x.
-///
-///   x  [b,s,h]{P:tp}    y  [b,s,h]{P:tp}    z  [b,s,h]{P:tp}
-///   x  [b@dp,s,h]       y  [h]{R:dp}        z  [b@dp,s,h]         dy is P on dp
-///
-/// @pre    y's extents are x's last ones; Partial are both or none
-/// @comm   none, forward or backward
-/// @throws tpx::Error naming both operands where the extents differ
-template <class X, class Y>
-auto subtract(const X& x, const Y& y) {
-  return elementwise(detail::Subtract{}, x, y);
-}
-
-/// z = x y, element by element; the dims of y are the last ones of x.
-///
-///   x  [b,s,h]{P:tp}    y  [b,s,h]{R:tp}    z  [b,s,h]{P:tp}
-///   x  [b@dp,s,h]       y  [h]{R:dp}        z  [b@dp,s,h]         dy is P on dp
-///
-/// @pre    y's extents are x's last ones; where one operand is Partial the other is Replicate
-/// @comm   none, forward or backward
-/// @throws tpx::Error naming both operands where the extents differ
-template <class X, class Y>
-auto multiply(const X& x, const Y& y) {
-  return elementwise(detail::Multiply{}, x, y);
-}
-
-/// y = max(x, 0); the derivative at 0 is 0.
-/// @pre    x is not Partial
-/// @comm   none, forward or backward
-template <class X>
-auto relu(const X& x) {
-  return elementwise(kernel::Relu{}, x);
-}
-
-/// y = x / (1 + exp(-x)).
-/// @pre    x is not Partial
-/// @comm   none, forward or backward
-/// @see    arXiv:1702.03118
-template <class X>
-auto silu(const X& x) {
-  return elementwise(kernel::Silu{}, x);
-}
-
-/// y = tanh(x).
-/// @pre    x is not Partial
-/// @comm   none, forward or backward
-template <Tensor X>
-auto tanh(const X& x) {
-  return elementwise(kernel::Tanh{}, x);
-}
-
-/// y = exp(x).
-/// @pre    x is not Partial
-/// @comm   none, forward or backward
-template <Tensor X>
-auto exp(const X& x) {
-  return elementwise(kernel::Exp{}, x);
-}
-
-inline refused tanh(refused) { return {}; }
-inline refused exp(refused) { return {}; }
 
 }  // namespace tpx

@@ -1,84 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <tpx/kernel/copy.hpp>
-#include <tpx/kernel/pointwise.hpp>
-#include <tpx/ops/op.hpp>
+#include <tpx/ops/elementwise.hpp>
 
+/// The functions of each element that have names. `elementwise` takes others.
 namespace tpx {
-
-namespace ops {
-
-template <int N, Linearity linearity>
-struct pointwise {
-  static constexpr OpRule rule = op_rule("... -> ...", linearity, {N});
-};
-template <int N>
-struct gelu : pointwise<N, Linearity::nonlinear> {};
-template <int N>
-struct scale : pointwise<N, Linearity::product> {};
-
-}  // namespace ops
 
 namespace detail {
 
-/// The two forms of GELU as kernels.
-struct GeluExact {
-  static constexpr std::int64_t flops = 12;
-  static constexpr auto forward = [](auto&&... args) { kernel::gelu(args...); };
-  static constexpr auto backward = [](auto&&... args) { kernel::gelu_backward(args...); };
+struct Scale : kernel::Scale {
+  static constexpr Linearity linearity = Linearity::product;
 };
-struct GeluTanh {
-  static constexpr std::int64_t flops = 12;
-  static constexpr auto forward = [](auto&&... args) { kernel::gelu_tanh(args...); };
-  static constexpr auto backward = [](auto&&... args) { kernel::gelu_tanh_backward(args...); };
+struct Subtract : kernel::Subtract {
+  static constexpr Linearity linearity = Linearity::sum;
 };
-
-template <class Form, class T, class Mesh>
-void activation_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
-  const Region region("tpx::gelu_bwd");
-  const std::int64_t n = r.extent[0];
-  const T* x = r.saved[0].template as<T>();
-  const T* dy = tape.template gradient_of<T>(r.out);
-  const Sink<T> dx = tape.template sink<T>(r.in[0]);
-  tape.mesh().context().launch({2 * Form::flops * n, 3 * n * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    Form::backward(exec, x, dy, dx.data, n, dx.accumulate);
-  });
-}
-
-template <class Form, class X>
-auto activation(const X& x) {
-  using Op = ops::gelu<X::ndim>;
-  if constexpr (!admits<Op, over<>, X>()) {
-    return refused{};
-  } else {
-    using T = typename X::element_type;
-    const Region region("tpx::gelu");
-    const std::int64_t n = x.local_count();
-    auto y = make_result<Op, T, X::ndim, over<>>(x.shape(), x);
-    const T* in = x.data();
-    x.mesh().context().launch({Form::flops * n, 2 * n * std::int64_t{sizeof(T)}},
-                              [&](const auto& exec) { Form::forward(exec, in, y.data(), n); });
-    return record(
-        std::move(y), &activation_backward<Form, T, typename X::mesh_type>,
-        [&](auto& r) {
-          r.saved[0] = x.shard();
-          r.extent[0] = n;
-        },
-        x);
-  }
-}
-
-template <class T, class Mesh>
-void scale_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
-  const std::int64_t n = r.extent[0];
-  const T* dy = tape.template gradient_of<T>(r.out);
-  Buffer dx = allocate<T>(tape.mesh(), n);
-  tape.mesh().context().launch({n, 2 * n * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    kernel::scale(exec, dy, dx.template as<T>(), n, static_cast<T>(r.scalar[0]));
-  });
-  tape.template give<T>(r.in[0], std::move(dx));
-}
+struct Multiply : kernel::Multiply {
+  static constexpr Linearity linearity = Linearity::product;
+};
 
 }  // namespace detail
 
@@ -89,47 +27,90 @@ void scale_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 /// @pre    x is not Partial: gelu(a + b) is not gelu(a) + gelu(b)
 /// @comm   none, forward or backward
 /// @see    arXiv:1606.08415
-template <Tensor X>
+template <class X>
 auto gelu(const X& x) {
-  return detail::activation<detail::GeluExact>(x);
+  return elementwise(kernel::Gelu{}, x);
 }
 
 /// GELU in the form that GPT-2 uses.
 ///
 ///   y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
 ///
+/// @pre    x is not Partial
 /// @comm   none, forward or backward
 /// @see    arXiv:1606.08415, section 2
-template <Tensor X>
+template <class X>
 auto gelu_tanh(const X& x) {
-  return detail::activation<detail::GeluTanh>(x);
+  return elementwise(kernel::GeluTanh{}, x);
+}
+
+/// y = max(x, 0); the derivative at 0 is 0.
+/// @pre    x is not Partial
+/// @comm   none, forward or backward
+template <class X>
+auto relu(const X& x) {
+  return elementwise(kernel::Relu{}, x);
+}
+
+/// y = x / (1 + exp(-x)).
+/// @pre    x is not Partial
+/// @comm   none, forward or backward
+/// @see    arXiv:1702.03118
+template <class X>
+auto silu(const X& x) {
+  return elementwise(kernel::Silu{}, x);
+}
+
+/// y = tanh(x).
+/// @pre    x is not Partial
+/// @comm   none, forward or backward
+template <Tensor X>
+auto tanh(const X& x) {
+  return elementwise(kernel::Tanh{}, x);
+}
+
+/// y = exp(x).
+/// @pre    x is not Partial
+/// @comm   none, forward or backward
+template <Tensor X>
+auto exp(const X& x) {
+  return elementwise(kernel::Exp{}, x);
 }
 
 /// y = factor x, for any layout, Partial too.
 /// @comm   none, forward or backward
-template <Tensor X>
+template <class X>
 auto scale(const X& x, double factor) {
-  using Op = ops::scale<X::ndim>;
-  using T = typename X::element_type;
-  static_assert(detail::admits<Op, over<>, X>());
-  const detail::Region region("tpx::scale");
-  const std::int64_t n = x.local_count();
-  auto y = detail::make_result<Op, T, X::ndim, over<>>(x.shape(), x);
-  const T* in = x.data();
-  x.mesh().context().launch({n, 2 * n * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    kernel::scale(exec, in, y.data(), n, static_cast<T>(factor));
-  });
-  return detail::record(
-      std::move(y), &detail::scale_backward<T, typename X::mesh_type>,
-      [&](auto& r) {
-        r.extent[0] = n;
-        r.scalar[0] = factor;
-      },
-      x);
+  return elementwise(detail::Scale{{factor}}, x);
 }
 
-inline refused gelu(refused) { return {}; }
-inline refused gelu_tanh(refused) { return {}; }
-inline refused scale(refused, double) { return {}; }
+/// z = x - y; the dims of y are the last ones of x.
+///
+///   x  [b,s,h]{P:tp}    y  [b,s,h]{P:tp}    z  [b,s,h]{P:tp}
+///   x  [b@dp,s,h]       y  [h]{R:dp}        z  [b@dp,s,h]         dy is P on dp
+///
+/// @pre    y's extents are x's last ones; Partial are both or none
+/// @comm   none, forward or backward
+/// @throws tpx::Error naming both operands where the extents differ
+template <class X, class Y>
+auto subtract(const X& x, const Y& y) {
+  return elementwise(detail::Subtract{}, x, y);
+}
+
+/// z = x y, element by element; the dims of y are the last ones of x.
+///
+///   x  [b,s,h]{P:tp}    y  [b,s,h]{R:tp}    z  [b,s,h]{P:tp}
+///   x  [b@dp,s,h]       y  [h]{R:dp}        z  [b@dp,s,h]         dy is P on dp
+///
+/// @pre    y's extents are x's last ones; where one operand is Partial the other is Replicate
+/// @comm   none, forward or backward
+/// @throws tpx::Error naming both operands where the extents differ
+template <class X, class Y>
+auto multiply(const X& x, const Y& y) {
+  return elementwise(detail::Multiply{}, x, y);
+}
+
+inline refused tanh(refused) { return {}; }
+inline refused exp(refused) { return {}; }
 
 }  // namespace tpx

@@ -2,7 +2,7 @@
 // must not compile: the square of a sum is not the sum of the squares
 // expect: tpx: a product takes one Partial operand at most
 // expect: fix<0, tpx::Replicate<tpx::axes::tp>
-#include <tpx/ops/elementwise.hpp>
+#include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/reduce.hpp>
 #include <tpx/tensor/make_mesh.hpp>
 using namespace tpx;
