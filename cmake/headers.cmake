@@ -127,7 +127,8 @@ set(TPX_ops_HEADERS
     tpx/ops/rms_norm.hpp
     tpx/ops/rotary.hpp
     tpx/ops/shape.hpp
-    tpx/ops/softmax.hpp)
+    tpx/ops/softmax.hpp
+    tpx/ops/trailing.hpp)
 set(TPX_nn_HEADERS
     tpx/nn/gpt.hpp
     tpx/nn/init.hpp
