@@ -23,6 +23,7 @@ set(TPX_layout_HEADERS
     tpx/layout/placement.hpp
     tpx/layout/plan.hpp
     tpx/layout/print.hpp
+    tpx/layout/ragged.hpp
     tpx/layout/refusal.hpp
     tpx/layout/rule.hpp
     tpx/layout/shape.hpp
@@ -43,8 +44,11 @@ set(TPX_comm_HEADERS
     tpx/comm/self.hpp
     tpx/comm/shared_memory.hpp
     tpx/comm/shared_memory_file.hpp
+    tpx/comm/shared_memory_heap.hpp
+    tpx/comm/shared_memory_in_place.hpp
     tpx/comm/shared_memory_messages.hpp
     tpx/comm/shared_memory_reduce.hpp
+    tpx/comm/shared_memory_setup.hpp
     tpx/comm/shared_memory_slots.hpp
     tpx/comm/shared_memory_window.hpp
     tpx/comm/threads.hpp
@@ -60,6 +64,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/block.hpp
     tpx/kernel/copy.hpp
     tpx/kernel/cross_entropy.hpp
+    tpx/kernel/decode.hpp
     tpx/kernel/difference.hpp
     tpx/kernel/elementwise.hpp
     tpx/kernel/embedding.hpp
@@ -98,12 +103,14 @@ set(TPX_io_HEADERS
     tpx/io/half.hpp
     tpx/io/load.hpp
     tpx/io/mapped_file.hpp
+    tpx/io/model_settings.hpp
     tpx/io/read_shard.hpp
     tpx/io/safetensors.hpp
     tpx/io/tensor_file.hpp
     tpx/io/write_safetensors.hpp)
 # Of these, the ones that include nlohmann-json: compiled where it is found.
 set(TPX_JSON_HEADERS
+    tpx/io/model_settings.hpp
     tpx/io/safetensors.hpp
     tpx/io/write_safetensors.hpp)
 set(TPX_autodiff_HEADERS
@@ -114,9 +121,11 @@ set(TPX_ops_HEADERS
     tpx/ops/add.hpp
     tpx/ops/attention.hpp
     tpx/ops/cross_entropy.hpp
+    tpx/ops/decode.hpp
     tpx/ops/dropout.hpp
     tpx/ops/elementwise.hpp
     tpx/ops/embedding.hpp
+    tpx/ops/flatten.hpp
     tpx/ops/layer_norm.hpp
     tpx/ops/mask.hpp
     tpx/ops/matmul.hpp
@@ -130,11 +139,25 @@ set(TPX_ops_HEADERS
     tpx/ops/softmax.hpp
     tpx/ops/trailing.hpp)
 set(TPX_nn_HEADERS
+    tpx/nn/bert.hpp
+    tpx/nn/bert_file.hpp
+    tpx/nn/file_weights.hpp
     tpx/nn/gpt.hpp
+    tpx/nn/gpt2.hpp
+    tpx/nn/gpt2_file.hpp
     tpx/nn/init.hpp
+    tpx/nn/kv_cache.hpp
     tpx/nn/layer_norm.hpp
     tpx/nn/linear.hpp
-    tpx/nn/transformer.hpp)
+    tpx/nn/llama.hpp
+    tpx/nn/llama_file.hpp
+    tpx/nn/model_file.hpp
+    tpx/nn/plan.hpp
+    tpx/nn/projection.hpp
+    tpx/nn/rms_norm.hpp
+    tpx/nn/token_loss.hpp
+    tpx/nn/transformer.hpp
+    tpx/nn/weights.hpp)
 set(TPX_train_HEADERS
     tpx/train/adamw.hpp
     tpx/train/calibrate.hpp

@@ -43,9 +43,11 @@
 #include <tpx/ops/add.hpp>
 #include <tpx/ops/attention.hpp>
 #include <tpx/ops/cross_entropy.hpp>
+#include <tpx/ops/decode.hpp>
 #include <tpx/ops/dropout.hpp>
 #include <tpx/ops/elementwise.hpp>
 #include <tpx/ops/embedding.hpp>
+#include <tpx/ops/flatten.hpp>
 #include <tpx/ops/layer_norm.hpp>
 #include <tpx/ops/mask.hpp>
 #include <tpx/ops/matmul.hpp>
@@ -58,9 +60,14 @@
 #include <tpx/ops/softmax.hpp>
 
 // nn
+#include <tpx/nn/bert.hpp>
 #include <tpx/nn/gpt.hpp>
+#include <tpx/nn/gpt2.hpp>
 #include <tpx/nn/layer_norm.hpp>
 #include <tpx/nn/linear.hpp>
+#include <tpx/nn/llama.hpp>
+#include <tpx/nn/plan.hpp>
+#include <tpx/nn/rms_norm.hpp>
 #include <tpx/nn/transformer.hpp>
 
 // train

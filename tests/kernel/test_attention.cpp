@@ -9,7 +9,11 @@ namespace kernel = tpx::kernel;
 namespace {
 
 reference::AttentionShape oracle_shape(const kernel::AttentionShape& n) {
-  return {n.batch, n.queries, n.keys, n.heads, n.kv_heads, n.head_dim, n.causal, n.scale};
+  std::vector<std::int32_t> lengths;
+  if (n.lengths != nullptr) lengths.assign(n.lengths, n.lengths + n.batch);
+  return {n.batch,    n.queries, n.keys,  n.heads, n.kv_heads,
+          n.head_dim, n.causal,  n.scale, lengths, n.sharing,
+          n.first_head};
 }
 
 /// Inputs, results and expected results of one shape.
@@ -70,6 +74,8 @@ struct Case {
   }
 };
 
+const std::int32_t lengths[] = {70, 0, 33};
+
 const kernel::AttentionShape shapes[] = {
     {2, 5, 5, 2, 2, 4, true, 0.5},      // less than one register
     {1, 64, 64, 3, 3, 16, true, 0.25},  // one tile
@@ -83,6 +89,13 @@ const kernel::AttentionShape shapes[] = {
     {0, 4, 4, 2, 2, 4, true, 1.0},      {1, 0, 4, 2, 2, 4, true, 1.0},
     {1, 4, 0, 2, 2, 4, false, 1.0},     {1, 4, 4, 0, 0, 4, true, 1.0},
     {1, 4, 4, 2, 2, 0, true, 1.0},
+    // samples of different lengths, one of them empty
+    {3, 70, 70, 3, 1, 8, false, 0.3, lengths},
+    {3, 66, 70, 4, 2, 8, true, 0.3, lengths},
+    {3, 1, 70, 4, 2, 8, false, 0.3, lengths},
+    // heads 5 to 7 of 9, of which three share a key head
+    {2, 20, 20, 3, 3, 8, true, 0.3, nullptr, 3, 5},
+    {3, 1, 70, 2, 3, 8, false, 0.3, lengths, 3, 7},
 };
 
 }  // namespace
@@ -131,6 +144,9 @@ TEST_CASE("heads that do not share key heads evenly are refused") {
   std::vector<float> x(200);
   CHECK_THROWS_WITH_AS(kernel::attention(exec, n, x.data(), x.data(), x.data(), x.data(), x.data()),
                        doctest::Contains("n.heads = 5; n.kv_heads = 2"), tpx::Error);
+  const kernel::AttentionShape part{1, 4, 4, 3, 2, 4, true, 1.0, nullptr, 2, 2};
+  CHECK_THROWS_WITH_AS(kernel::attention(exec, part, x.data(), x.data(), x.data(), x.data(), x.data()),
+                       doctest::Contains("each query head has a key head"), tpx::Error);
 }
 
 TEST_CASE("the oracle's attention agrees with finite differences") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -143,11 +144,20 @@ inline LayerNormGradient layer_norm_backward(const Array& x, const Array& gamma,
 }
 
 /// Extents of attention: q, o (b, s, h, d); k, v (b, t, hk, d); lse (b, h, s). Query head i reads key head
-/// i / (h / hk). With `causal`, query i sees the keys 0 .. i + t - s.
+/// i / (h / hk), or (first_head + i) / sharing. With `causal`, query i sees the keys 0 .. i + t - s; of b none from
+/// lengths[b] on.
 struct AttentionShape {
   Index b, s, t, h, hk, d;
   bool causal;
   double scale;
+  std::vector<std::int32_t> lengths{};
+  Index sharing = 0, first_head = 0;
+
+  Index key_head(Index head) const { return (first_head + head) / (sharing > 0 ? sharing : h / hk); }
+  Index keys(Index sample, Index query) const {
+    const Index all = lengths.empty() ? t : std::min(t, Index{lengths[at(sample)]});
+    return causal ? std::min(all, query + t - s + 1) : all;
+  }
 };
 
 struct Attention {
@@ -157,9 +167,9 @@ inline Attention attention(const Array& q, const Array& k, const Array& v, const
   Attention out{zeros(n.b * n.s * n.h * n.d), zeros(n.b * n.h * n.s)};
   for (Index b = 0; b < n.b; ++b) {
     for (Index h = 0; h < n.h; ++h) {
-      const Index hk = h / (n.h / n.hk);
+      const Index hk = n.key_head(h);
       for (Index i = 0; i < n.s; ++i) {
-        const Index keys = n.causal ? i + n.t - n.s + 1 : n.t;
+        const Index keys = n.keys(b, i);
         const double* q_row = q.data() + ((b * n.s + i) * n.h + h) * n.d;
         Array score;  // of the keys that this query sees
         double largest = -std::numeric_limits<double>::infinity(), sum = 0;
@@ -193,9 +203,9 @@ inline AttentionGradient attention_backward(const Array& q, const Array& k, cons
   const Attention forward = attention(q, k, v, n);
   for (Index b = 0; b < n.b; ++b) {
     for (Index h = 0; h < n.h; ++h) {
-      const Index hk = h / (n.h / n.hk);
+      const Index hk = n.key_head(h);
       for (Index i = 0; i < n.s; ++i) {
-        const Index keys = n.causal ? i + n.t - n.s + 1 : n.t;
+        const Index keys = n.keys(b, i);
         const Index query = ((b * n.s + i) * n.h + h) * n.d;
         Array p, dp;  // the row of probabilities and its gradient
         double mean = 0;

@@ -31,8 +31,13 @@ struct AttentionDelta {
 };
 
 inline void check_attention(const AttentionShape& n) {
-  TPX_EXPECTS(n.kv_heads > 0 ? n.heads % n.kv_heads == 0 : n.heads == 0, n.heads, n.kv_heads,
-              "query heads share key heads evenly");
+  if (n.sharing > 0) {
+    TPX_EXPECTS(n.first_head >= 0 && n.first_head + n.heads <= n.sharing * n.kv_heads, n.first_head, n.heads,
+                n.sharing, n.kv_heads, "each query head has a key head");
+  } else {
+    TPX_EXPECTS(n.kv_heads > 0 ? n.heads % n.kv_heads == 0 : n.heads == 0, n.heads, n.kv_heads,
+                "query heads share key heads evenly");
+  }
 }
 
 template <class T, class Exec>
@@ -62,13 +67,14 @@ void attention_backward_in_groups(const Exec& exec, const AttentionShape& n, con
 ///   q, o  (batch, queries, heads, head_dim)    k, v  (batch, keys, kv_heads, head_dim)
 ///   lse   (batch, heads, queries), kept for the backward
 ///
-/// @pre    heads % kv_heads == 0
+/// @pre    heads % kv_heads == 0, or n.sharing says how they share
 /// @post   a query that sees no key gives o = 0 and lse = -infinity
 /// @throws tpx::Error naming the heads
 /// @see    arXiv:2205.14135; arXiv:2305.13245 for grouped queries; AttentionShape
 template <class T, class Exec>
 void attention(const Exec& exec, const AttentionShape& n, const T* q, const T* k, const T* v, T* o, T* lse) {
   impl::check_attention(n);
+  if (is_host_space_v<Exec> && n.queries == 1) return impl::attention_in_groups(exec, n, q, k, v, o, lse);
   if constexpr (is_host_space_v<Exec>) {
     const std::int64_t tile = impl::attention_tile<impl::AttentionForwardTiles, T>(n.head_dim);
     for_groups(exec, "tpx::attention", n.batch * n.heads * ((n.queries + tile - 1) / tile),

@@ -119,7 +119,7 @@ struct AttentionForwardHost {
       s.sum[i] = 0;
     }
     const T* q_rows = q + ((b * n.queries + i0) * n.heads + h) * d;
-    const std::int64_t last_key = n.visible(i0 + rows - 1);  // keys beyond are seen by no query of the tile
+    const std::int64_t last_key = n.visible(b, i0 + rows - 1);  // keys beyond are seen by no query of the tile
     for (std::int64_t j0 = 0; j0 < last_key; j0 += tile) {
       const std::int64_t keys = n.keys - j0 < tile ? n.keys - j0 : tile;
       const T* k_rows = k + ((b * n.keys + j0) * n.kv_heads + kv) * d;
@@ -127,14 +127,14 @@ struct AttentionForwardHost {
       tile_pack(v + ((b * n.keys + j0) * n.kv_heads + kv) * d, k_stride, s.values, dp, keys, d);
       for (std::int64_t r0 = 0; r0 < rows; r0 += attention_strip) {
         const std::int64_t strip = rows - r0 < attention_strip ? rows - r0 : attention_strip;
-        const std::int64_t widest = n.visible(i0 + r0 + strip - 1) - j0;
+        const std::int64_t widest = n.visible(b, i0 + r0 + strip - 1) - j0;
         const std::int64_t seen = widest < keys ? widest : keys, padded = round_to_lanes<T>(seen);
         if (seen <= 0) continue;
         tile_multiply<T>({q_rows + r0 * q_stride, q_stride, 1}, s.keys, tile, s.scores, tile, strip, padded, d,
                          false);
         for (std::int64_t r = 0; r < strip; ++r) {
           T* out = s.output + (r0 + r) * dp;
-          const std::int64_t limit = n.visible(i0 + r0 + r) - j0;
+          const std::int64_t limit = n.visible(b, i0 + r0 + r) - j0;
           const std::int64_t visible = limit < seen ? limit : seen;
           T* score = s.scores + r * tile;
           if (visible <= 0) {
@@ -202,7 +202,7 @@ struct AttentionBackwardHost {
   std::int64_t tile;
 
   void operator()(const HostGroup& group, std::int64_t index) const {
-    const std::int64_t kv = index % n.kv_heads, b = index / n.kv_heads, per_group = n.heads / n.kv_heads;
+    const std::int64_t kv = index % n.kv_heads, b = index / n.kv_heads, last_head = n.last_reader(kv);
     const std::int64_t d = n.head_dim, dp = round_to_lanes<T>(d), stride = n.kv_heads * d;
     const AttentionBackwardTiles<T> s(group.scratch<T>(), d, tile);
     for (std::int64_t j0 = 0; j0 < n.keys; j0 += tile) {
@@ -212,11 +212,11 @@ struct AttentionBackwardHost {
       tile_pack_transposed(v + rows, stride, s.values_t, tile, keys, d);
       tile_pack(k + rows, stride, s.keys, dp, keys, d);
       for (std::int64_t i = 0; i < keys * dp; ++i) s.dk[i] = s.dv[i] = 0;
-      for (std::int64_t h = kv * per_group; h < (kv + 1) * per_group; ++h) {
+      for (std::int64_t h = n.first_reader(kv); h < last_head; ++h) {
         for (std::int64_t i0 = 0; i0 < n.queries; i0 += tile) {
           // The first tile of keys visits every query, for it sets dq.
           const std::int64_t last = i0 + tile < n.queries ? i0 + tile : n.queries;
-          if (j0 == 0 || n.visible(last - 1) > j0) queries_and_keys(s, b, h, i0, j0, keys);
+          if (j0 == 0 || n.visible(b, last - 1) > j0) queries_and_keys(s, b, h, i0, j0, keys);
         }
       }
       for (std::int64_t j = 0; j < keys; ++j) {
@@ -239,14 +239,14 @@ struct AttentionBackwardHost {
     tile_pack(d_o + at, stride, s.d_o, dp, rows, d);
     for (std::int64_t r0 = 0; r0 < rows; r0 += attention_strip) {
       const std::int64_t strip = rows - r0 < attention_strip ? rows - r0 : attention_strip;
-      const std::int64_t widest = n.visible(i0 + r0 + strip - 1) - j0;
+      const std::int64_t widest = n.visible(b, i0 + r0 + strip - 1) - j0;
       const std::int64_t clipped = widest < keys ? widest : keys, seen = clipped > 0 ? clipped : 0;
       const std::int64_t padded = round_to_lanes<T>(seen);
       T *p = s.p + r0 * tile, *ds = s.ds + r0 * tile;
       tile_multiply<T>({s.queries + r0 * dp, dp, 1}, s.keys_t, tile, p, tile, strip, padded, d, false);
       tile_multiply<T>({s.d_o + r0 * dp, dp, 1}, s.values_t, tile, ds, tile, strip, padded, d, false);
       for (std::int64_t r = 0; r < strip; ++r) {
-        const std::int64_t limit = n.visible(i0 + r0 + r) - j0;
+        const std::int64_t limit = n.visible(b, i0 + r0 + r) - j0;
         gradient_row(p + r * tile, ds + r * tile, limit < seen ? limit : seen, padded, lse[row_at + r0 + r],
                      delta[row_at + r0 + r]);
       }

@@ -48,6 +48,25 @@ inline void check(const GptConfig& c, std::int64_t ranks) {
        "the vocabulary is a multiple of the tensor axis; vocabulary = " + text(c.vocabulary) + ", ranks = " + text(ranks));
 }
 
+namespace detail {
+
+template <class T, class Axis, class Mesh>
+auto make_gpt_tokens(const Mesh& mesh, const GptConfig& c) {
+  return make_weight<T, Shard<0, Axis>>(mesh, "tokens", {c.vocabulary, c.hidden}, c.seed, 0.02);
+}
+template <class T, class Mesh>
+auto make_gpt_positions(const Mesh& mesh, const GptConfig& c) {
+  return make_weight<T>(mesh, "positions", {c.context, c.hidden}, c.seed, 0.02);
+}
+/// Block number i. The residual stream adds up over the depth: its contributions start smaller, as in GPT-2.
+template <class T, class Axis, class Mesh>
+TransformerBlock<T, Mesh, Axis> make_gpt_block(const Mesh& mesh, const GptConfig& c, std::int64_t i) {
+  return {mesh, "block" + std::to_string(i), c.hidden, c.heads, c.mlp_features(), c.seed, 0.02,
+          0.02 / std::sqrt(2.0 * static_cast<double>(c.layers))};
+}
+
+}  // namespace detail
+
 /// A decoder-only transformer: token and position embeddings, blocks, a norm, and the token table again as
 /// the output layer, its rows split over the vocabulary.
 ///
@@ -68,15 +87,11 @@ class Gpt {
   Gpt(const Mesh& mesh, const GptConfig& config)
       : config_((check(config, mesh.template size<Axis>()), config)),
         mesh_(mesh),
-        tokens_(make_weight<T, Shard<0, Axis>>(mesh, "tokens", {config.vocabulary, config.hidden}, config.seed, 0.02)),
-        positions_(make_weight<T>(mesh, "positions", {config.context, config.hidden}, config.seed, 0.02)),
+        tokens_(detail::make_gpt_tokens<T, Axis>(mesh, config)),
+        positions_(detail::make_gpt_positions<T>(mesh, config)),
         norm_(mesh, "norm", config.hidden) {
-    // The residual stream adds up over the depth: its contributions start smaller, as in GPT-2.
-    const double output_deviation = 0.02 / std::sqrt(2.0 * static_cast<double>(config.layers));
     blocks_.reserve(static_cast<std::size_t>(config.layers));
-    for (std::int64_t i = 0; i < config.layers; ++i)
-      blocks_.emplace_back(mesh, "block" + std::to_string(i), config.hidden, config.heads, config.mlp_features(),
-                           config.seed, 0.02, output_deviation);
+    for (std::int64_t i = 0; i < config.layers; ++i) blocks_.push_back(detail::make_gpt_block<T, Axis>(mesh, config, i));
   }
 
   const GptConfig& config() const { return config_; }

@@ -26,6 +26,13 @@ class LayerNorm {
         beta_(make_constant<T, Placement>(mesh, name + ".bias", {features}, T(0))),
         epsilon_(epsilon) {}
 
+  /// As `weights` has it.
+  template <class Weights>
+  LayerNorm(const Mesh& mesh, const Weights& weights, const std::string& name, std::int64_t features, double epsilon)
+      : gamma_(weights.template vector<T, 1, Placement>(mesh, name + ".weight", {features}, T(1))),
+        beta_(weights.template vector<T, 1, Placement>(mesh, name + ".bias", {features}, T(0))),
+        epsilon_(epsilon) {}
+
   template <class X>
   auto operator()(const X& x) const {
     return layer_norm(x, gamma_, beta_, epsilon_);

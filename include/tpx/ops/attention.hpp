@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
 
 #include <tpx/kernel/attention.hpp>
 #include <tpx/ops/op.hpp>
@@ -11,34 +14,62 @@ namespace tpx {
 
 namespace ops {
 
+/// Lengths, where given, is a fourth operand, of no gradient.
+template <bool Lengths = false>
 struct attention {
   static constexpr OpRule rule =
-      op_rule("b s h d, b t h d, b t h d -> b s h d", Linearity::nonlinear, {4, 4, 4}, "s t d");
+      Lengths ? op_rule("b s h d, b t h d, b t h d, b -> b s h d", Linearity::nonlinear, {4, 4, 4, 1}, "s t d")
+              : op_rule("b s h d, b t h d, b t h d -> b s h d", Linearity::nonlinear, {4, 4, 4}, "s t d");
+};
+/// Each key head g is read by r query heads.
+template <bool Lengths = false>
+struct grouped_attention {
+  static constexpr OpRule rule =
+      Lengths
+          ? op_rule("b s g r d, b t g d, b t g d, b -> b s g r d", Linearity::nonlinear, {5, 4, 4, 1}, "s t r d")
+          : op_rule("b s g r d, b t g d, b t g d -> b s g r d", Linearity::nonlinear, {5, 4, 4}, "s t r d");
+};
+/// All key heads are on every rank.
+template <bool Lengths = false>
+struct shared_attention {
+  static constexpr OpRule rule =
+      Lengths ? op_rule("b s h d, b t g d, b t g d, b -> b s h d", Linearity::nonlinear, {4, 4, 4, 1}, "s t g d")
+              : op_rule("b s h d, b t g d, b t g d -> b s h d", Linearity::nonlinear, {4, 4, 4}, "s t g d");
 };
 
 }  // namespace ops
 
+/// Which keys a query sees.
+enum class Mask : bool { none, causal };
+
 namespace detail {
 
-/// Local extents as a record keeps them: batch, queries, keys, heads, kv heads, head dim, causal.
-inline kernel::AttentionShape attention_shape(const std::int64_t* extent, double scale) {
-  kernel::AttentionShape n;
-  n.batch = extent[0];
-  n.queries = extent[1];
-  n.keys = extent[2];
-  n.heads = extent[3];
-  n.kv_heads = extent[4];
-  n.head_dim = extent[5];
-  n.causal = extent[6] != 0;
-  n.scale = scale;
-  return n;
+/// Keeps the numbers of a shape in a record.
+template <class Mesh>
+void save_shape(Record<Mesh>& r, const kernel::AttentionShape& n) {
+  const std::int64_t numbers[] = {n.batch,    n.queries,  n.keys,    n.heads,
+                                  n.kv_heads, n.head_dim, n.sharing, n.first_head};
+  std::copy(std::begin(numbers), std::end(numbers), r.extent);
+  r.scalar[0] = n.scale;
+  r.scalar[1] = n.causal ? 1 : 0;
+}
+template <class Mesh>
+kernel::AttentionShape saved_shape(const Record<Mesh>& r) {
+  const std::int64_t* e = r.extent;
+  return {e[0], e[1], e[2], e[3], e[4], e[5], r.scalar[1] != 0, r.scalar[0], nullptr, e[6], e[7]};
 }
 
-/// Saved q, k, v, o, log-sum-exp.
+/// Products of a query and a key that are computed.
+inline std::int64_t attention_pairs(const kernel::AttentionShape& n) {
+  return n.batch * n.heads * n.queries * n.keys * n.head_dim / (n.causal ? 2 : 1);
+}
+
+/// Saved q, k, v, o, log-sum-exp, lengths.
 template <class T, class Mesh>
 void attention_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Region region("tpx::attn_bwd");
-  const kernel::AttentionShape n = attention_shape(r.extent, r.scalar[0]);
+  kernel::AttentionShape n = saved_shape(r);
+  n.lengths = r.saved[5].template as<std::int32_t>();
   const std::int64_t queries = n.batch * n.queries * n.heads * n.head_dim;
   const std::int64_t keys = n.batch * n.keys * n.kv_heads * n.head_dim;
   const Mesh& mesh = tape.mesh();
@@ -46,8 +77,7 @@ void attention_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   Buffer dq = allocate<T>(mesh, queries), dk = allocate<T>(mesh, keys), dv = allocate<T>(mesh, keys);
   const auto saved = [&](int i) { return static_cast<const T*>(r.saved[i].template as<T>()); };
   const T* d_o = tape.template gradient_of<T>(r.out);
-  const std::int64_t pairs = n.batch * n.heads * n.queries * n.keys * n.head_dim / (n.causal ? 2 : 1);
-  mesh.context().launch({10 * pairs, 8 * (queries + keys) * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+  mesh.context().launch({10 * attention_pairs(n), 8 * (queries + keys) * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
     kernel::attention_backward(exec, n, saved(0), saved(1), saved(2), saved(3), saved(4), d_o, delta.as<T>(),
                                dq.as<T>(), dk.as<T>(), dv.as<T>());
   });
@@ -56,74 +86,133 @@ void attention_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   tape.template give<T>(r.in[2], std::move(dv));
 }
 
-}  // namespace detail
-
-/// Which keys a query sees.
-enum class Mask : bool { none, causal };
-
-/// Multi-head attention, blocked with an online softmax: no S x S matrix exists.
-///
-///   o[b,s,h,:] = sum over t of softmax_t(q[b,s,h,:] . k[b,t,h,:] / sqrt(d)) v[b,t,h,:]
-///
-///   q  [b@dp,s,h@tp,d]    k, v  [b@dp,t,h@tp,d]    o  [b@dp,s,h@tp,d]
-///
-/// With Mask::causal the last query sees every key, the one before it one key less, and so on.
-///
-/// @pre    positions and head dims are whole on every rank; heads and batch may be split
-/// @comm   none, forward or backward
-/// @throws tpx::Error naming the operands where the extents differ
-/// @see    arXiv:1706.03762, arXiv:2205.14135
-template <Tensor Q, Tensor K, Tensor V>
-auto attention(const Q& q, const K& k, const V& v, Mask mask) {
-  static_assert(Q::ndim == 4 && K::ndim == 4 && V::ndim == 4,
-                "tpx::attention: q, k and v are [batch, positions, heads, head_dim]");
-  using Op = ops::attention;
-  if constexpr (!detail::admits<Op, over<>, Q, K, V>()) {
+/// Any of the ops, whose shape is n but for what they have in common.
+template <class Op, class Q, class K, class V, class... Lengths>
+auto attend(const Q& q, const K& k, const V& v, Mask mask, kernel::AttentionShape n, const Lengths&... lengths) {
+  if constexpr (!admits<Op, over<>, Q, K, V, Lengths...>()) {
     return refused{};
   } else {
     using T = typename Q::element_type;
-    const detail::Region region("tpx::attention");
-    TPX_EXPECTS(k.shape() == v.shape() && q.extent(0) == k.extent(0) && q.extent(2) == k.extent(2) &&
-                    q.extent(3) == k.extent(3),
+    const Region region("tpx::attention");
+    TPX_EXPECTS(k.shape() == v.shape() && q.extent(0) == k.extent(0) && q.extent(Q::ndim - 1) == k.extent(3),
                 q.describe(), k.describe(), v.describe());
+    for (const std::int64_t given : {q.extent(0), lengths.extent(0)...})
+      TPX_EXPECTS(given == q.extent(0), given, q.describe(), "each of the batch has a length");
     const Shape qs = q.local_shape(), ks = k.local_shape();
-    const std::int64_t extent[8] = {qs[0], qs[1], ks[1], qs[2], ks[2], qs[3], mask == Mask::causal ? 1 : 0, 0};
-    const kernel::AttentionShape n =
-        detail::attention_shape(extent, 1.0 / std::sqrt(static_cast<double>(q.extent(3))));
-    auto o = detail::make_result<Op, T, 4, over<>>(q.shape(), q, k, v);
-    Buffer lse = detail::allocate<T>(q.mesh(), n.batch * n.heads * n.queries);
-    const std::int64_t pairs = n.batch * n.heads * n.queries * n.keys * n.head_dim / (n.causal ? 2 : 1);
+    n.batch = qs[0];
+    n.queries = qs[1];
+    n.keys = ks[1];
+    n.heads = qs.count(2, Q::ndim - 1);
+    n.kv_heads = ks[2];
+    n.head_dim = ks[3];
+    n.causal = mask == Mask::causal;
+    n.scale = 1.0 / std::sqrt(static_cast<double>(k.extent(3)));
+    ((n.lengths = lengths.data()), ...);
+    auto o = make_result<Op, T, Q::ndim, over<>>(q.shape(), q, k, v, lengths...);
+    Buffer lse = allocate<T>(q.mesh(), n.batch * n.heads * n.queries);
     q.mesh().context().launch(
-        {4 * pairs, 2 * (q.local_count() + k.local_count()) * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+        {4 * attention_pairs(n), 2 * (q.local_count() + k.local_count()) * std::int64_t{sizeof(T)}},
+        [&](const auto& exec) {
           kernel::attention(exec, n, static_cast<const T*>(q.data()), static_cast<const T*>(k.data()),
                             static_cast<const T*>(v.data()), o.data(), lse.as<T>());
         });
     const Buffer result = o.shard();
-    return detail::record(
-        std::move(o), &detail::attention_backward<T, typename Q::mesh_type>,
+    return record(
+        std::move(o), &attention_backward<T, typename Q::mesh_type>,
         [&](auto& r) {
           r.saved[0] = q.shard();
           r.saved[1] = k.shard();
           r.saved[2] = v.shard();
           r.saved[3] = result;
           r.saved[4] = lse;
-          std::memcpy(r.extent, extent, sizeof(extent));
-          r.scalar[0] = n.scale;
+          ((r.saved[5] = lengths.shard()), ...);
+          save_shape(r, n);
         },
-        q, k, v);
+        q, k, v, lengths...);
   }
 }
 
-template <class K, class V>
-refused attention(refused, const K&, const V&, Mask) {
+template <class Q, class K, class V, class... Lengths>
+constexpr void check_attention_types() {
+  static_assert((Q::ndim == 4 || Q::ndim == 5) && K::ndim == 4 && V::ndim == 4,
+                "tpx::attention: q is [batch, positions, heads, head_dim], its heads perhaps factored as [key heads, "
+                "query heads of each], k and v are [batch, positions, key heads, head_dim]");
+  static_assert(sizeof...(Lengths) <= 1 && ((Lengths::ndim == 1) && ...) &&
+                    (std::is_same_v<typename Lengths::element_type, std::int32_t> && ...),
+                "tpx::attention: lengths are std::int32_t [batch]");
+}
+
+}  // namespace detail
+
+/// Multi-head attention, blocked with an online softmax: no S x S matrix exists.
+///
+///   o[b,s,h,:] = sum over t of softmax_t(q[b,s,h,:] . k[b,t,h,:] / sqrt(d)) v[b,t,h,:]
+///
+///   q  [b@dp,s,h@tp,d]      k, v  [b@dp,t,h@tp,d]    o  [b@dp,s,h@tp,d]
+///   q  [b@dp,s,g@tp,r,d]    k, v  [b@dp,t,g@tp,d]    o  [b@dp,s,g@tp,r,d]    r query heads read each key head
+///
+/// With Mask::causal the last query sees every key, the one before it one key less, and so on. Where lengths
+/// are given, i32 [b@dp], the keys from lengths[b] on are padding, which no query sees.
+///
+/// @pre    positions and head dims are whole on every rank; heads and batch may be split
+/// @post   a query that sees no key gives 0
+/// @comm   none, forward or backward
+/// @throws tpx::Error naming the operands where the extents differ
+/// @see    arXiv:1706.03762, arXiv:2205.14135, arXiv:2305.13245
+template <Tensor Q, Tensor K, Tensor V, Tensor... Lengths>
+auto attention(const Q& q, const K& k, const V& v, Mask mask, const Lengths&... lengths) {
+  detail::check_attention_types<Q, K, V, Lengths...>();
+  TPX_EXPECTS(q.extent(2) == k.extent(2), q.describe(), k.describe());
+  if constexpr (Q::ndim == 4) {
+    return detail::attend<ops::attention<(sizeof...(Lengths) > 0)>>(q, k, v, mask, {}, lengths...);
+  } else {
+    return detail::attend<ops::grouped_attention<(sizeof...(Lengths) > 0)>>(q, k, v, mask, {}, lengths...);
+  }
+}
+
+/// Attention in which every rank has all key heads, and its query heads read those that are theirs: for more
+/// ranks than key heads.
+///
+///   o[b,s,h,:] = sum over t of softmax_t(q[b,s,h,:] . k[b,t,g,:] / sqrt(d)) v[b,t,g,:],   g = h / (heads / key heads)
+///
+///   q  [b@dp,s,h@tp,d]    k, v  [b@dp,t,g,d]{R:tp}    o  [b@dp,s,h@tp,d]
+///
+/// @pre    the heads are a multiple of the key heads; otherwise as attention()
+/// @comm   none, forward or backward: the gradients of k and v are terms
+/// @throws tpx::Error naming the operands where the extents differ
+template <Tensor Q, Tensor K, Tensor V, Tensor... Lengths>
+auto shared_attention(const Q& q, const K& k, const V& v, Mask mask, const Lengths&... lengths) {
+  detail::check_attention_types<Q, K, V, Lengths...>();
+  static_assert(Q::ndim == 4, "tpx::shared_attention: q is [batch, positions, heads, head_dim]");
+  TPX_EXPECTS(k.extent(2) >= 1 && q.extent(2) % k.extent(2) == 0, q.describe(), k.describe());
+  kernel::AttentionShape n;
+  n.sharing = q.extent(2) / k.extent(2);
+  n.first_head = q.distribution().piece(2).offset;
+  return detail::attend<ops::shared_attention<(sizeof...(Lengths) > 0)>>(q, k, v, mask, n, lengths...);
+}
+
+template <class K, class V, class... Lengths>
+refused attention(refused, const K&, const V&, Mask, const Lengths&...) {
   return {};
 }
-template <Tensor Q, class V>
-refused attention(const Q&, refused, const V&, Mask) {
+template <Tensor Q, class V, class... Lengths>
+refused attention(const Q&, refused, const V&, Mask, const Lengths&...) {
   return {};
 }
-template <Tensor Q, Tensor K>
-refused attention(const Q&, const K&, refused, Mask) {
+template <Tensor Q, Tensor K, class... Lengths>
+refused attention(const Q&, const K&, refused, Mask, const Lengths&...) {
+  return {};
+}
+template <class K, class V, class... Lengths>
+refused shared_attention(refused, const K&, const V&, Mask, const Lengths&...) {
+  return {};
+}
+template <Tensor Q, class V, class... Lengths>
+refused shared_attention(const Q&, refused, const V&, Mask, const Lengths&...) {
+  return {};
+}
+template <Tensor Q, Tensor K, class... Lengths>
+refused shared_attention(const Q&, const K&, refused, Mask, const Lengths&...) {
   return {};
 }
 
