@@ -19,9 +19,11 @@ set(TPX_layout_HEADERS
     tpx/layout/picture.hpp
     tpx/layout/picture_svg.hpp
     tpx/layout/op_rule.hpp
+    tpx/layout/parse.hpp
     tpx/layout/pieces.hpp
     tpx/layout/placement.hpp
     tpx/layout/plan.hpp
+    tpx/layout/plan_text.hpp
     tpx/layout/print.hpp
     tpx/layout/ragged.hpp
     tpx/layout/refusal.hpp

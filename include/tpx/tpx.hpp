@@ -11,7 +11,10 @@
 // layout
 #include <tpx/layout/distribution.hpp>
 #include <tpx/layout/layout.hpp>
+#include <tpx/layout/parse.hpp>
+#include <tpx/layout/picture_svg.hpp>
 #include <tpx/layout/plan.hpp>
+#include <tpx/layout/plan_text.hpp>
 #include <tpx/layout/print.hpp>
 #include <tpx/layout/rule.hpp>
 
@@ -32,6 +35,7 @@
 #include <tpx/tensor/factory.hpp>
 #include <tpx/tensor/host_copy.hpp>
 #include <tpx/tensor/make_mesh.hpp>
+#include <tpx/tensor/report.hpp>
 #include <tpx/tensor/view.hpp>
 
 // autodiff

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <tpx/layout/plan_text.hpp>
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include <tpx/layout/parse.hpp>
+
+#include "specs.hpp"
+
+namespace {
+
+using namespace tpx::axes;
+using tpx::Layout;
+using tpx::layout_t;
+using tpx::LayoutPlan;
+using tpx::Move;
+using tpx::Replicate;
+using tpx::Shard;
+
+// The plan between two types, while the program compiles; for axes of any size.
+using Gather = LayoutPlan<layout_t<Shard<1, tp>>, layout_t<Replicate<tp>>>;
+static_assert(Gather::steps.count == 1 && Gather::steps.step[0].move == Move::all_gather);
+static_assert(Gather::backward.count == 1 && Gather::backward.step[0].move == Move::reduce_scatter);
+static_assert(Gather::elements({8, 512}, {8}) == 4096);
+static_assert(Gather::elements({8, 512}, {1}) == 0);
+using Nothing = LayoutPlan<layout_t<Shard<0, dp, tp>>, layout_t<Shard<0, dp, tp>>>;
+static_assert(Nothing::steps.count == 0 && Nothing::elements({64}, {1024, 16}) == 0);
+
+constexpr std::array<std::string_view, 3> names{"dp", "tp", "cp"};
+
+/// The plan from one to another tensor on dp=2, tp=4, cp=2.
+std::string words(std::string_view from, std::string_view to) {
+  const tpx::TensorText a = tpx::parse_tensor(from, names), b = tpx::parse_tensor(to, names);
+  return plan_text(tpx::make_plan(a.spec, b.spec), a.element, a.shape, domain::grid(2, 4, 2), names);
+}
+
+}  // namespace
+
+TEST_CASE("plan_text: the step of a typed plan") {
+  CHECK(Gather::text<float>({8, 512}, {8}) ==
+        "1. all-gather over tp: each rank receives the others' pieces of dim 1; 4096 elements, 16384 bytes\n"
+        "   -> f32[8,512]{R:tp}\n");
+  CHECK(Gather::text<double>({8, 512}, {1}) ==
+        "1. all-gather over tp: each rank receives the others' pieces of dim 1; nothing is sent, the axis has "
+        "one "
+        "rank\n"
+        "   -> f64[8,512]{R:tp}\n");
+}
+
+TEST_CASE("plan_text: each move has its words") {
+  const auto says = [](std::string_view from, std::string_view to, std::string_view expected) {
+    const std::string text = words(from, to);
+    CAPTURE(text);
+    CHECK(text.find(expected) != text.npos);
+  };
+  says("f32[8]", "f32[8]{R:tp}",
+       "1. relabel over tp: I to R, the same values; nothing is sent\n   -> f32[8]{R:tp}\n");
+  says("f32[8]", "f32[8]{P:tp}",
+       "1. zero-elsewhere over tp: the first rank keeps its value, the others have zeros instead; nothing is "
+       "sent\n");
+  says("f32[8]", "f32[8@tp]", "1. slice over tp: each rank keeps its piece of dim 0; nothing is sent\n");
+  says("f32[8@tp]", "f32[8]{P:tp}",
+       "1. zero-pad over tp: each rank puts its piece of dim 0 into zeros; nothing is sent\n");
+  says("f32[8]{P:dp,tp}", "f32[8]",
+       "1. all-reduce over dp,tp: each rank receives the sum of 8 ranks' terms; 8 elements, 32 bytes\n");
+  says("f32[8]{Pmax:tp}", "f32[8]",
+       "1. all-reduce over tp: each rank receives the max of 4 ranks' terms; 8 elements");
+  says("f64[8]{P:tp}", "f64[8@tp]",
+       "1. reduce-scatter over tp: each rank receives the sum of its piece of dim 0; 8 elements, 64 bytes\n");
+  says("f32[8@tp,16]", "f32[8,16@tp]",
+       "1. all-to-all over tp: each rank gives its piece of dim 0 for one of dim 1; 32 elements");
+  says(
+      "f32[8@dp@tp]", "f32[8@tp@dp]",
+      "1. permute over dp,tp: the axes on dim 0 change their order, each rank sends what it no longer holds; 1 "
+      "elements, 4 bytes\n");
+  says("f32[9@tp:balanced]", "f32[9@tp:ragged(0,0,9,0)]",
+       "over tp: dim 0 is cut elsewhere, each rank sends what it no longer holds;");
+  CHECK(words("f32[8@tp]", "f32[8@tp]").empty());
+}
+
+TEST_CASE("plan_text: a plan of several steps counts what CommLog counts") {
+  const tpx::TensorText from = tpx::parse_tensor("f32[16@dp,16]{P:tp}", names);
+  const tpx::TensorText to = tpx::parse_tensor("f32[16,16]", names);
+  const tpx::Plan plan = tpx::make_plan(from.spec, to.spec);
+  CHECK(plan_text(plan, from.element, from.shape, domain::grid(2, 4, 2), names) ==
+        "1. all-reduce over tp: each rank receives the sum of 4 ranks' terms; 128 elements, 512 bytes\n"
+        "   -> f32[16@dp,16]\n"
+        "2. all-gather over dp: each rank receives the others' pieces of dim 0; 256 elements, 1024 bytes\n"
+        "   -> f32[16,16]\n");
+  CHECK(elements(plan, from.shape, domain::grid(2, 4, 2)) == 384);
+  CHECK(elements(plan, from.shape, domain::grid(2, 1, 2)) == 256);
+  CHECK(elements(plan, from.shape, domain::grid(1, 1, 1)) == 0);
+}
