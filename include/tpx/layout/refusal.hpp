@@ -78,6 +78,11 @@ constexpr void rule_over() {
                       "(see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
+constexpr void rule_partial_values() {
+  static_assert(fits, "tpx: token ids and masks are values, not terms of a sum: redistribute the operand to Invariant "
+                      "first (see op, operand, on, fix)");
+}
+template <bool fits, class... Facts>
 constexpr void rule_partial_linear() {
   static_assert(fits, "tpx: a nonlinear op does not take a Partial operand: f(a + b) is not f(a) + f(b), so the terms "
                       "must be summed first (see op, operand, on, fix)");
@@ -108,6 +113,7 @@ constexpr void refuse() {
   if constexpr (why == Why::partial_not_a_sum) rule_partial_maximum<false, Facts...>();
   if constexpr (why == Why::whole_factor_sharded) rule_whole<false, Facts...>();
   if constexpr (why == Why::over_axis_not_sharded) rule_over<false, Facts...>();
+  if constexpr (why == Why::partial_values) rule_partial_values<false, Facts...>();
   if constexpr (why == Why::partial_in_nonlinear) rule_partial_linear<false, Facts...>();
   if constexpr (why == Why::partial_times_partial) rule_partial_product<false, Facts...>();
   if constexpr (why == Why::partial_times_sharded) rule_partial_sharded<false, Facts...>();

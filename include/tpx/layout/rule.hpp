@@ -16,6 +16,7 @@ enum class Why : unsigned char {
   whole_factor_sharded,   ///< the op needs the factor whole
   over_axis_not_sharded,  ///< the function communicates over an axis that does not split the factor
   partial_not_a_sum,      ///< what is Partial by a maximum or minimum takes part in no op
+  partial_values,         ///< token ids or a mask: values, not terms of a sum
   partial_in_nonlinear,   ///< f(a + b) is not f(a) + f(b)
   partial_times_partial,  ///< (a + b)(c + d) is not ac + bd
   partial_times_sharded,  ///< one operand Partial, the other split on the same axis
@@ -25,7 +26,7 @@ enum class Why : unsigned char {
 /// One operand as the rule sees it.
 struct Operand {
   Spec spec{};
-  bool carries_gradient = true;  ///< token ids and masks do not: on an axis they count as I and as R
+  bool carries_gradient = true;  ///< token ids and masks do not: on an axis they count as I and as R, never as P
 };
 
 /// The rule's answer: the result's layout, or why there is none, on which axis, and what would help.
@@ -57,7 +58,9 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
     return refuse(Why::over_axis_not_sharded, 0, {Kind::replicate, 0, 0});
   };
   int first_partial = -1, partials = 0, first_shard = -1;
+  bool carried = false;
   for (int i = 0; i < rule.operands; ++i) {
+    carried = carried || x[i].carries_gradient;
     const Kind kind = x[i].spec[axis].kind;
     if (kind == Kind::partial && ++partials == 1) first_partial = i;
     if (kind == Kind::shard && first_shard < 0) first_shard = i;
@@ -70,6 +73,9 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
     for (int i = 0; i < rule.operands; ++i)
       if (x[i].spec[axis].reduction != Reduction::sum)
         return refuse(Why::partial_not_a_sum, i, {Kind::invariant, 0, 0});
+    for (int i = 0; i < rule.operands; ++i)
+      if (carried && !x[i].carries_gradient && x[i].spec[axis].kind == Kind::partial)
+        return refuse(Why::partial_values, i, {Kind::invariant, 0, 0});
     if (rule.linearity == Linearity::nonlinear)
       return refuse(Why::partial_in_nonlinear, first_partial, {Kind::invariant, 0, 0});
     if (rule.linearity == Linearity::sum) {
@@ -134,8 +140,6 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
   if (communicates) return refuse_over();
   bool any_invariant = false, any_replicate = false;
   int first_invariant = -1;
-  bool carried = false;
-  for (int i = 0; i < rule.operands; ++i) carried = carried || x[i].carries_gradient;
   for (int i = 0; i < rule.operands; ++i) {
     const Kind kind = x[i].spec[axis].kind;
     if (carried && free(i, kind)) continue;

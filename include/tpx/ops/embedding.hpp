@@ -53,13 +53,6 @@ void check_ids(const Mesh& mesh, const std::int32_t* id, std::int64_t n, std::in
   }
 }
 
-template <bool fits, class... Facts>
-constexpr void ids_are_values() {
-  static_assert(fits,
-                "tpx::embedding: ids are values, not terms of a sum: redistribute<Invariant<axis>>(ids) first "
-                "(see layout)");
-}
-
 }  // namespace detail
 
 /// Looks up rows of a table.
@@ -79,12 +72,7 @@ auto embedding(const Ids& id, const Table& table) {
                 "tpx::embedding: ids are std::int32_t");
   static_assert(Table::ndim == 2, "tpx::embedding: the table is [vocabulary, columns]");
   using Op = ops::embedding<Ids::ndim>;
-  // The rule knows a product's operands as linear; a lookup is so in the table alone.
-  constexpr bool values = detail::no_axis_is(Ids::spec, Kind::partial);
-  detail::ids_are_values<values, detail::layout_is<typename Ids::layout_type>>();
-  if constexpr (!values) {
-    return refused{};
-  } else if constexpr (!detail::admits<Op, over<>, Ids, Table>()) {
+  if constexpr (!detail::admits<Op, over<>, Ids, Table>()) {
     return refused{};
   } else {
     using T = typename Table::element_type;
