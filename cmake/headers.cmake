@@ -57,7 +57,8 @@ set(TPX_comm_HEADERS
     tpx/comm/threads_group.hpp
     tpx/comm/threads_world.hpp)
 set(TPX_mesh_HEADERS
-    tpx/mesh/device_mesh.hpp)
+    tpx/mesh/device_mesh.hpp
+    tpx/mesh/stage_mesh.hpp)
 set(TPX_kernel_HEADERS
     tpx/kernel/attention.hpp
     tpx/kernel/attention_groups.hpp
@@ -71,6 +72,12 @@ set(TPX_kernel_HEADERS
     tpx/kernel/elementwise.hpp
     tpx/kernel/embedding.hpp
     tpx/kernel/gemm.hpp
+    tpx/kernel/gemm_call.hpp
+    tpx/kernel/gemm_cblas.hpp
+    tpx/kernel/gemm_kokkos.hpp
+    tpx/kernel/gemm_native.hpp
+    tpx/kernel/gemm_onednn.hpp
+    tpx/kernel/gemm_rows.hpp
     tpx/kernel/group.hpp
     tpx/kernel/mask.hpp
     tpx/kernel/norm.hpp
@@ -139,7 +146,8 @@ set(TPX_ops_HEADERS
     tpx/ops/rotary.hpp
     tpx/ops/shape.hpp
     tpx/ops/softmax.hpp
-    tpx/ops/trailing.hpp)
+    tpx/ops/trailing.hpp
+    tpx/ops/transfer.hpp)
 set(TPX_nn_HEADERS
     tpx/nn/bert.hpp
     tpx/nn/bert_file.hpp
@@ -168,7 +176,11 @@ set(TPX_train_HEADERS
     tpx/train/cost_model.hpp
     tpx/train/gradients.hpp
     tpx/train/model_parts.hpp
+    tpx/train/micro_batch.hpp
+    tpx/train/pipeline.hpp
     tpx/train/pipeline_check.hpp
+    tpx/train/pipeline_gpt.hpp
+    tpx/train/pipeline_gradients.hpp
     tpx/train/pipeline_picture.hpp
     tpx/train/pipeline_placement.hpp
     tpx/train/pipeline_schedule.hpp

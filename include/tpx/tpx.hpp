@@ -28,6 +28,7 @@
 
 // mesh
 #include <tpx/mesh/device_mesh.hpp>
+#include <tpx/mesh/stage_mesh.hpp>
 
 // tensor
 #include <tpx/tensor/dtensor.hpp>
@@ -62,6 +63,7 @@
 #include <tpx/ops/rotary.hpp>
 #include <tpx/ops/shape.hpp>
 #include <tpx/ops/softmax.hpp>
+#include <tpx/ops/transfer.hpp>
 
 // nn
 #include <tpx/nn/bert.hpp>
@@ -82,7 +84,11 @@
 #include <tpx/train/cost_model.hpp>
 #include <tpx/train/gradients.hpp>
 #include <tpx/train/model_parts.hpp>
+#include <tpx/train/micro_batch.hpp>
+#include <tpx/train/pipeline.hpp>
 #include <tpx/train/pipeline_check.hpp>
+#include <tpx/train/pipeline_gpt.hpp>
+#include <tpx/train/pipeline_gradients.hpp>
 #include <tpx/train/pipeline_picture.hpp>
 #include <tpx/train/pipeline_placement.hpp>
 #include <tpx/train/pipeline_schedule.hpp>

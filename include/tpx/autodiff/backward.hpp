@@ -38,8 +38,12 @@ struct loss;
 /// @post   tape.gradient(x) and gradient(parameter) hold the gradients, of dual layouts; those of parameters
 ///         are added to what was there
 /// @comm   the transposed steps of every redistribute of the forward, in reverse
+///
+/// @param  final_gradient  called once for each parameter, final_gradient(ParameterState&), as soon as nothing
+///         that is still to come in this backward adds to its gradient
 template <Tensor X>
-void backward(const X& loss) {
+void backward(const X& loss,
+              const typename Tape<typename X::mesh_type>::Final& final_gradient = {}) {
   constexpr bool on_tape = std::is_same_v<typename X::track_type, OnTape<typename X::mesh_type>>;
   constexpr bool no_replicate = detail::no_axis_is(X::spec, Kind::replicate);
   detail::a_loss_is_a_scalar<X::ndim == 0, detail::loss<typename X::layout_type>>();
@@ -48,8 +52,23 @@ void backward(const X& loss) {
     detail::a_loss_is_not_replicate<no_replicate, detail::loss<typename X::layout_type>>();
   if constexpr (X::ndim == 0 && on_tape && no_replicate) {
     const detail::Region region("tpx::backward");
-    loss.track().tape->template walk<typename X::element_type>(loss.track(), 1);
+    loss.track().tape->template walk<typename X::element_type>(loss.track(), typename X::element_type(1),
+                                                               final_gradient);
   }
+}
+
+/// The same from any value y, of which only the gradient of the loss is known: what a pipeline's stage gets
+/// from the next one.
+///
+/// @param  dy  d loss / d y, of the dual layout
+/// @pre    y is on a tape, and dy of its shape
+template <class T, int N, class L, class Mesh>
+void backward(const DTensor<T, N, L, Mesh, OnTape<Mesh>>& y, const DTensor<T, N, dual_t<L>, Mesh>& dy,
+              const typename Tape<Mesh>::Final& final_gradient = {}) {
+  const detail::Region region("tpx::backward");
+  TPX_EXPECTS(y.shape() == dy.shape(), y.describe(), dy.describe());
+  TPX_EXPECTS(y.mesh().is(dy.mesh()), y.mesh().coordinate_text(), "a value and its gradient are on one mesh");
+  y.track().tape->template walk<T>(y.track(), dy.shard(), final_gradient);
 }
 
 /// The value without its history: no gradient flows through it.

@@ -16,6 +16,7 @@ namespace tpx {
 struct ParameterState {
   std::string name;
   bool decays = true;      ///< whether weight decay applies to it
+  bool counts = true;      ///< in a norm over all ranks: of its copies on several pipeline ranks one does
   Buffer gradient{};       ///< of the dual layout; memory of the first use on a tape, kept
   bool filled = false;     ///< whether the gradient holds one since it was reset
   bool reduced = false;     ///< whether it has been summed over the ranks: no longer of the dual layout

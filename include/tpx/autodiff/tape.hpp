@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -217,23 +218,21 @@ class Tape {
                            [&](const auto& exec) { kernel::accumulate(exec, from, to.data, n.count); });
   }
 
+  /// Called for each parameter of the walk, when nothing that is still to come adds to its gradient.
+  using Final = std::function<void(ParameterState&)>;
+
   /// Walks the records backwards from the loss, whose gradient is `seed` everywhere.
   template <class T>
-  void walk(const OnTape<Mesh>& loss, T seed) {
-    const int node = node_here(loss);
-    TPX_EXPECTS(!begun_, "backward runs once for each forward: tape.clear() comes before the next");
-    TPX_EXPECTS(node >= 0, "the loss depends on a watched tensor or a parameter");
-    begun_ = true;
-    fill<T>(node, seed);
-    for (std::size_t i = records_.size(); i-- > 0;) {
-      detail::Record<Mesh>& r = records_[i];
-      if (filled(r.out)) r.backward(*this, r);
-      for (Buffer& saved : r.saved) saved.reset();
-      Node& out = nodes_[static_cast<std::size_t>(r.out)];
-      if (!out.kept) out.gradient.reset();
-    }
-    records_.clear();
-    walked_ = true;
+  void walk(const OnTape<Mesh>& loss, T seed, const Final& final_gradient = {}) {
+    fill<T>(begin_walk(loss), seed);
+    walk_back(final_gradient);
+  }
+
+  /// The same from any value, whose gradient is given.
+  template <class T>
+  void walk(const OnTape<Mesh>& y, const Buffer& gradient, const Final& final_gradient = {}) {
+    give<T>(begin_walk(y), gradient);
+    walk_back(final_gradient);
   }
 
  private:
@@ -248,6 +247,40 @@ class Tape {
   /// Another mesh of this type may have other sizes, and so other shards.
   void expect_here(const Mesh& mesh) const {
     TPX_EXPECTS(mesh_.is(mesh), mesh_.coordinate_text(), "what is put on a tape is on the tape's own mesh");
+  }
+
+  int begin_walk(const OnTape<Mesh>& from) {
+    const int node = node_here(from);
+    TPX_EXPECTS(!begun_, "backward runs once for each forward: tape.clear() comes before the next");
+    TPX_EXPECTS(node >= 0, "the loss depends on a watched tensor or a parameter");
+    begun_ = true;
+    return node;
+  }
+
+  void walk_back(const Final& final_gradient) {
+    // The first use of a parameter in the forward is the last that adds to its gradient.
+    std::vector<std::size_t> first_use;
+    if (final_gradient) {
+      first_use.assign(nodes_.size(), records_.size());
+      for (std::size_t i = records_.size(); i-- > 0;)
+        for (const int node : records_[i].in)
+          if (node >= 0) first_use[static_cast<std::size_t>(node)] = i;
+    }
+    for (std::size_t i = records_.size(); i-- > 0;) {
+      detail::Record<Mesh>& r = records_[i];
+      if (filled(r.out)) r.backward(*this, r);
+      for (Buffer& saved : r.saved) saved.reset();
+      Node& out = nodes_[static_cast<std::size_t>(r.out)];
+      if (!out.kept) out.gradient.reset();
+      if (!final_gradient) continue;
+      for (const int node : r.in) {
+        if (node < 0 || first_use[static_cast<std::size_t>(node)] != i) continue;
+        first_use[static_cast<std::size_t>(node)] = records_.size();  // an operand may come twice
+        if (const auto& parameter = nodes_[static_cast<std::size_t>(node)].parameter) final_gradient(*parameter);
+      }
+    }
+    records_.clear();
+    walked_ = true;
   }
 
   static std::int64_t next_step() {

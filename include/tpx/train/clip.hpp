@@ -4,6 +4,8 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include <tpx/kernel/copy.hpp>
 #include <tpx/kernel/optimizer.hpp>
@@ -21,6 +23,13 @@ constexpr void a_norm_names_its_axes() {
                 "tpx::clip_grad_norm: a gradient that is sharded on an axis has its squares on all of the "
                 "axis's ranks: name the axis in over<...> (see on, over)");
 }
+/// mask_of, of those axes that List has.
+template <class Over, class List>
+inline constexpr unsigned mask_within = 0;
+template <class... Axes, class List>
+inline constexpr unsigned mask_within<over<Axes...>, List> =
+    (0u | ... | (index_of<Axes, List> < 0 ? 0u : 1u << (index_of<Axes, List> & 31)));
+
 template <unsigned missing, class List, class Over>
 constexpr void check_norm_axes() {
   if constexpr (missing != 0)
@@ -51,6 +60,45 @@ class ClippedNorm {
   Buffer factor_;
 };
 
+namespace detail {
+
+/// Adds up the squares of all gradients over the axes of `summed`, whose mesh is the gradients' own or one with
+/// more axes. Of ranks with the same gradient the first one along each axis of `over` counts it.
+template <class T, class Mesh, class Summed>
+ClippedNorm<T, Mesh> clipped_norm(const std::vector<ParameterSlot>& slots, const Mesh& mesh, unsigned over,
+                                  const Summed& summed, unsigned summed_over, double largest) {
+  const Region region("tpx::clip_norm");
+  Buffer squares = allocate<double>(mesh, 1);
+  Buffer factor = allocate<T>(mesh, 1);
+  double* const sum = squares.as<double>();
+  mesh.context().launch({}, [&](const auto& exec) { kernel::fill(exec, sum, 1, 0.0); });
+  for (const ParameterSlot& slot : slots) {
+    bool counts = slot.state->counts;
+    for (int a = 0; a < mesh.grid().axes; ++a)
+      if ((slot.same_on & over) >> a & 1u) counts = counts && mesh.grid().coordinate[a] == 0;
+    if (!counts) continue;
+    const T* g = slot.state->gradient.template as<T>();
+    mesh.context().launch({2 * slot.count, slot.count * std::int64_t{sizeof(T)}},
+                          [&](const auto& exec) { kernel::sum_squares_accumulate(exec, g, slot.count, sum); });
+  }
+  if (summed_over != 0) all_reduce(summed, summed_over, static_cast<const double*>(sum), sum, 1);
+  mesh.context().launch({}, [&](const auto& exec) {
+    kernel::clip_factor(exec, static_cast<const double*>(sum), largest, factor.as<T>());
+  });
+  return {mesh, std::move(squares), std::move(factor)};
+}
+
+/// The axes of `Over` as a mask of the mesh that a model is on, after checking that none is missing.
+template <class Over, class Model>
+unsigned norm_axes(Model& model) {
+  using Axes = typename Model::mesh_type::axes;
+  constexpr unsigned over = mask_within<Over, Axes>;
+  model.visit([]<class P>(P&) { check_norm_axes<(axes_in(P::spec, Kind::shard) & ~over), Axes, Over>(); });
+  return over;
+}
+
+}  // namespace detail
+
 /// The norm of all gradients of a model as one vector, and the factor that scales it to at most `largest`.
 ///
 ///   norm^2 = sum over parameters and elements of g^2,   factor = min(1, largest / (norm + 1e-6))
@@ -64,33 +112,24 @@ class ClippedNorm {
 /// @see    arXiv:1211.5063
 template <class Over, class Model>
 auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, double largest) {
-  using T = typename Model::element_type;
   using Mesh = typename Model::mesh_type;
-  constexpr unsigned over = detail::mask_of<Over, typename Mesh::axes>;
-  model.visit([]<class P>(P&) {
-    detail::check_norm_axes<(detail::axes_in(P::spec, Kind::shard) & ~over), typename Mesh::axes, Over>();
-  });
-  const detail::Region region("tpx::clip_norm");
-  const Mesh& mesh = gradients.mesh();
-  Buffer squares = detail::allocate<double>(mesh, 1);
-  Buffer factor = detail::allocate<T>(mesh, 1);
-  double* const sum = squares.as<double>();
-  mesh.context().launch({}, [&](const auto& exec) { kernel::fill(exec, sum, 1, 0.0); });
-  for (const detail::ParameterSlot& slot : gradients.slots()) {
-    // Of ranks with the same gradient the first one counts it.
-    bool counts = true;
-    for (int a = 0; a < mesh.grid().axes; ++a)
-      if ((slot.same_on & over) >> a & 1u) counts = counts && mesh.grid().coordinate[a] == 0;
-    if (!counts) continue;
-    const T* g = slot.state->gradient.template as<T>();
-    mesh.context().launch({2 * slot.count, slot.count * std::int64_t{sizeof(T)}},
-                          [&](const auto& exec) { kernel::sum_squares_accumulate(exec, g, slot.count, sum); });
-  }
-  if constexpr (over != 0) detail::all_reduce(mesh, over, static_cast<const double*>(sum), sum, 1);
-  mesh.context().launch({}, [&](const auto& exec) {
-    kernel::clip_factor(exec, static_cast<const double*>(sum), largest, factor.as<T>());
-  });
-  return ClippedNorm<T, Mesh>(mesh, std::move(squares), std::move(factor));
+  const unsigned over = detail::norm_axes<Over>(model);
+  return detail::clipped_norm<typename Model::element_type>(
+      gradients.slots(), gradients.mesh(), over, gradients.mesh(), detail::mask_of<Over, typename Mesh::axes>, largest);
+}
+
+/// The same where a model is spread over an axis that its own mesh does not have: the parts of all pipeline
+/// ranks add up to one norm. A parameter that two of them have counts once.
+///
+///   clip_grad_norm<over<dp, pp, tp>>(reduced, stage, 1.0, mesh)
+///
+/// @param  mesh  the whole one, with all axes that are named
+/// @comm   one all_reduce of 1 f64 over all axes in `over` together
+template <class Over, class Model, class Whole>
+auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, double largest, const Whole& mesh) {
+  const unsigned over = detail::norm_axes<Over>(model);
+  return detail::clipped_norm<typename Model::element_type>(gradients.slots(), gradients.mesh(), over, mesh,
+                                                            detail::mask_of<Over, typename Whole::axes>, largest);
 }
 
 }  // namespace tpx
