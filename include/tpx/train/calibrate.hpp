@@ -130,11 +130,11 @@ Cluster calibrate(const Comm& comm) {
   cluster.ranks_per_node = comm.size();
 
   // Launches of one op and size are averaged: matmuls of one number of flops have different shapes.
-  struct Sum {
+  struct Timed {
     double seconds = 0;
     int count = 0;
   };
-  std::map<std::string, std::map<double, Sum>, std::less<>> times;
+  std::map<std::string, std::map<double, Timed>, std::less<>> times;
   cluster.launch = std::numeric_limits<double>::infinity();
   for (const std::int64_t hidden : {32, 64, 128, 256}) {
     GptConfig config;
@@ -153,9 +153,9 @@ Cluster calibrate(const Comm& comm) {
           detail::starts_with(launch.op, "tpx::matmul") || detail::starts_with(launch.op, "tpx::att");
       const auto size = static_cast<double>(by_flops ? launch.work.flops : launch.work.bytes);
       if (size <= 0) continue;
-      Sum& sum = times[std::string(launch.op)][size];
-      sum.seconds += time;
-      ++sum.count;
+      Timed& timed = times[std::string(launch.op)][size];
+      timed.seconds += time;
+      ++timed.count;
     }
     // What a step takes beside its kernels: the tape, the shapes, the pool.
     const double beside = (step.time(6) - seconds) / static_cast<double>(launches.size());
@@ -164,8 +164,8 @@ Cluster calibrate(const Comm& comm) {
   double streamed = 0;
   for (const auto& [op, sizes] : times) {
     std::vector<std::pair<double, double>> points;
-    for (const auto& [size, sum] : sizes)
-      points.emplace_back(size, size * sum.count / std::max(sum.seconds, 1e-9));
+    for (const auto& [size, timed] : sizes)
+      points.emplace_back(size, size * timed.count / std::max(timed.seconds, 1e-9));
     if (op == "tpx::add") streamed = points.back().second;
     if (op == "tpx::matmul") cluster.rates["matmul"] = RateTable(points);
     cluster.rates[op] = RateTable(std::move(points));

@@ -172,8 +172,10 @@ class CostModel {
     try {
       check(c, p.tp);
     } catch (const Error& error) {
+      // Without whose rule it is and where it was found.
       const std::string words = error.what();
-      return words.substr(0, words.find(" ["));
+      const std::size_t start = words.find(": ");
+      return words.substr(start == std::string::npos ? 0 : start + 2, words.rfind(" (rank") - start - 2);
     }
     if (p.pp > c.layers) return "more stages than layers: " + text(p.pp) + " and " + text(c.layers);
     if (job_.batch % p.dp != 0)

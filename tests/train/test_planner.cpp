@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <tpx/comm/self.hpp>
+#include <tpx/train/calibrate.hpp>
+#include <tpx/train/planner.hpp>
+
+#include "io/scratch.hpp"
+
+using namespace tpx;
+using axes::dp;
+using axes::tp;
+
+namespace {
+
+GptConfig small() {
+  GptConfig config;
+  config.vocabulary = 96;
+  config.context = 32;
+  config.layers = 6;
+  config.hidden = 48;
+  config.heads = 12;
+  return config;
+}
+
+/// A machine of round numbers.
+Cluster round_cluster() {
+  Cluster c;
+  c.name = "round";
+  c.ranks_per_node = 4;
+  c.memory = 1e12;
+  c.rates["matmul"] = RateTable(1e9);
+  c.rates["stream"] = RateTable(1e9);
+  c.node = {1e-6, RateTable(1e9)};
+  c.network = {1e-5, RateTable(1e8)};
+  return c;
+}
+
+}  // namespace
+
+TEST_CASE("the parts of a model add up to the model, on every tensor axis") {
+  for (const int ranks : {1, 2, 3, 4}) {
+    CAPTURE(ranks);
+    const std::int64_t samples = 2;
+    const GptParts parts = gpt_parts(small(), ranks, samples);
+    const detail::AbstractPasses whole = detail::abstract_passes(small(), small().layers, ranks, samples);
+    const auto sum = [](const PassWork& pass, std::int64_t times) {
+      std::int64_t flops = 0, bytes = 0, elements = 0, calls = 0;
+      for (const Launch& l : pass.launches) flops += l.work.flops, bytes += l.work.bytes;
+      for (const comm::CommCall& c : pass.calls) elements += c.elements, ++calls;
+      return std::vector<std::int64_t>{times * flops, times * bytes, times * elements, times * calls};
+    };
+    const auto check_sum = [&](const PassWork& block, const PassWork& ends, const PassWork& all) {
+      const auto b = sum(block, small().layers), e = sum(ends, 1), a = sum(all, 1);
+      for (std::size_t i = 0; i < a.size(); ++i) CHECK(b[i] + e[i] == a[i]);
+    };
+    check_sum(parts.block_forward, parts.ends_forward, whole.forward);
+    check_sum(parts.block_backward, parts.ends_backward, whole.backward);
+    CHECK(small().layers * parts.block_parameters + parts.ends_parameters == whole.parameters);
+    CHECK(small().layers * parts.block_saved + parts.ends_saved == whole.saved);
+    CHECK(parts.block_forward.calls.size() == (ranks > 1 ? 2 : 0));
+    CHECK(parts.activation == 4 * samples * 32 * 48);
+  }
+}
+
+TEST_CASE("collectives take a ring's volume and a tree's latency on the link that their ranks have") {
+  const Cluster c = round_cluster();
+  using comm::Collective;
+  CHECK(detail::collective_time(c, Collective::all_reduce, 1e6, 1, 1) == 0);
+  CHECK(detail::collective_time(c, Collective::all_reduce, 1e6, 4, 1) ==
+        doctest::Approx(2 * 2 * 1e-6 + 1.5e-3));
+  CHECK(detail::collective_time(c, Collective::all_gather, 1e6, 2, 2) == doctest::Approx(1e-6 + 0.5e-3));
+  CHECK(detail::collective_time(c, Collective::send, 1e6, 2, 4) == doctest::Approx(1e-5 + 1e-2));
+  // Eight ranks in two nodes: four ways out of each. One of each node: one way.
+  CHECK(detail::collective_time(c, Collective::reduce_scatter, 1e6, 8, 1) ==
+        doctest::Approx(3e-5 + 0.875e6 / 4e8));
+  CHECK(detail::collective_time(c, Collective::reduce_scatter, 1e6, 8, 4) ==
+        doctest::Approx(3e-5 + 0.875e6 / 1e8));
+
+  const RateTable rates({{1e2, 1e6}, {1e4, 1e8}});
+  CHECK(rates.at(1) == 1e6);
+  CHECK(rates.at(1e3) == doctest::Approx(1e7));
+  CHECK(rates.at(1e9) == 1e8);
+}
+
+TEST_CASE("a step is its parts: bubble by the formula, ZeRO shards memory, recomputation trades it for time") {
+  GptConfig config = small();
+  config.vocabulary = 12;  // next to nothing beside the blocks
+  config.layers = 12;
+  CostModel model({.model = config, .batch = 48}, round_cluster());
+  for (const int stages : {1, 2, 3, 4, 6, 12}) {
+    const ParallelPlan plan{.pp = stages, .micro_batch = 1};
+    const StepCost cost = model.cost(plan);
+    CHECK(cost.seconds == doctest::Approx(cost.compute + cost.update + cost.communication() + cost.bubble));
+    const double share = cost.bubble / (cost.seconds - cost.update);
+    CHECK(share == doctest::Approx((stages - 1.0) / (48 + stages - 1)).epsilon(0.15));
+  }
+  const StepCost plain = model.cost({.dp = 4, .micro_batch = 4});
+  double before = plain.memory;
+  for (const int zero : {1, 2, 3}) {
+    const StepCost cost = model.cost({.dp = 4, .micro_batch = 4, .zero = zero});
+    const GptParts& parts = model.parts(1, 4);
+    const double n = static_cast<double>(12 * parts.block_parameters + parts.ends_parameters);
+    // 8 bytes of state, 4 of the gradient, 4 of the value; a gathered layer and the next stay.
+    const double gathered = zero == 3 ? 8.0 * static_cast<double>(parts.block_parameters) : 0;
+    CHECK(before - cost.memory == doctest::Approx((zero == 1 ? 8 : 4) * n * 0.75 - gathered));
+    CHECK(cost.data_comm >= plain.data_comm * 0.999);
+    before = cost.memory;
+  }
+  const StepCost again = model.cost({.dp = 4, .micro_batch = 4, .recompute = true});
+  CHECK(again.memory < plain.memory);
+  CHECK(again.compute > plain.compute * 1.2);
+  CHECK(again.compute < plain.compute * 1.4);
+
+  TrainingJob hidden = model.job();
+  hidden.overlap = true;
+  CHECK(CostModel(hidden, round_cluster()).cost({.dp = 4, .micro_batch = 4}).data_comm < plain.data_comm / 2);
+  // 24 B s l h^2 and a sixth of s over h more, three times and four; 6 B s h V.
+  CHECK(counted_flops(model.job(), false) ==
+        doctest::Approx(72.0 * 48 * 32 * 12 * 48 * 48 * (1 + 32.0 / 288) + 6.0 * 48 * 32 * 48 * 12));
+}
+
+TEST_CASE("a search looks at each mesh once, best first, and says why the others are out") {
+  Cluster cluster = round_cluster();
+  CostModel model({.model = small(), .batch = 24}, cluster);
+  const auto all = search_meshes(model, 24);
+  std::set<std::tuple<int, int, int>> seen;
+  double last = 0;
+  bool out = false;
+  for (const MeshOutcome& m : all) {
+    CHECK(m.plan.ranks() == 24);
+    CHECK(seen.insert({m.plan.dp, m.plan.pp, m.plan.tp}).second);
+    CHECK((m.fits() || !m.out.empty()));
+    CHECK(!(out && m.fits()));
+    out = out || !m.fits();
+    if (!m.fits()) continue;
+    CHECK(m.cost.seconds >= last);
+    last = m.cost.seconds;
+    CHECK(model.complaint(m.plan).empty());
+    for (const int zero : {0, 1, 2, 3}) {
+      ParallelPlan other = m.plan;
+      other.zero = zero;
+      if (model.complaint(other).empty()) CHECK(model.cost(other).seconds >= m.cost.seconds);
+    }
+  }
+  CHECK(seen.size() == 30);  // ordered factorisations of 24 into three
+  const auto reason = [&](ParallelPlan p) { return model.complaint(p); };
+  CHECK(reason({.tp = 24}) == "each rank of the tensor axis has a head; heads = 12, ranks = 24");
+  CHECK(reason({.tp = 8}) == "heads are a multiple of the tensor axis; heads = 12, ranks = 8");
+  CHECK(reason({.pp = 8}) == "more stages than layers: 8 and 6");
+  CHECK(reason({.dp = 5}) == "the batch of 24 is not a multiple of dp=5");
+  CHECK(reason({.dp = 2, .micro_batch = 5}) == "12 samples of a rank are not micro-batches of 5");
+  CHECK(reason({.dp = 6, .pp = 6}) == "4 micro-batches do not fill 6 stages");
+  CHECK(reason({.zero = 1}) == "ZeRO has nothing to shard over dp=1");
+
+  cluster.memory = all.front().cost.memory / 1000;
+  CostModel tight({.model = small(), .batch = 24}, cluster);
+  CHECK(search_meshes(tight, 4).front().out.find("needs ") == 0);
+
+  // Amdahl: what the speedup says of the serial share gives the speedup back.
+  for (const bool weak : {false, true}) {
+    const auto points = scaling({.model = small(), .batch = 24}, round_cluster(), {1, 2, 4, 8}, weak);
+    REQUIRE(points.size() == 4);
+    CHECK(points.front().speedup == 1);
+    for (const ScalingPoint& p : points)
+      if (p.serial_share > 0)
+        CHECK(1 / (p.serial_share + (1 - p.serial_share) / p.ranks) == doctest::Approx(p.speedup));
+  }
+}
+
+TEST_CASE("memory: the peak of a real step is what was predicted, within a tenth") {
+  GptConfig config = small();
+  config.hidden = 96;
+  for (const std::int64_t batch : {4, 32}) {
+    const auto mesh = make_mesh<dp, tp>(comm::Self(), {1, 1});
+    SampleStep<float, std::decay_t<decltype(mesh)>> step(mesh, config, batch);
+    step();
+    step();
+    CostModel model({.model = config, .batch = batch}, round_cluster());
+    const double predicted = model.cost({.micro_batch = batch}).memory;
+    const auto measured = static_cast<double>(mesh.context().pool().peak());
+    CAPTURE(predicted);
+    CAPTURE(measured);
+    CHECK(std::abs(predicted / measured - 1) < 0.1);
+  }
+}
+
+TEST_CASE("this machine, measured: every op of a step has a rate, and a prediction comes of it") {
+  const Cluster here = calibrate<float>(comm::Self());
+  for (const char* op :
+       {"tpx::matmul", "tpx::matmul_bwd", "tpx::attention", "tpx::attn_bwd", "tpx::add", "tpx::adamw"})
+    CHECK(here.rate(op).at(1e6) > 1e6);
+  CostModel model({.model = small(), .batch = 8}, here);
+  const double seconds = model.cost({.micro_batch = 8}).seconds;
+  CHECK(seconds > 1e-5);
+  CHECK(seconds < 10);
+}
+
+TEST_CASE("a cluster's file: what it has, and what is refused with its line") {
+  const std::string good =
+      "name = two\nranks_per_node = 2  # comment\nmemory = 1e9\nrate.matmul = 1e2:1e6 1e4:1e8\n\n"
+      "rate.stream = 5e9\nnode.latency = 1e-6\nnode.bandwidth = 1e9\n";
+  const test::Scratch scratch;
+  const Cluster c = read_cluster(scratch.write("good", good));
+  CHECK(c.name == "two");
+  CHECK(c.ranks_per_node == 2);
+  CHECK(c.rate("matmul").at(1e3) == doctest::Approx(1e7));
+  CHECK(c.network.bandwidth.at(1) == 1e9);  // as in the node
+
+  const auto refused = [&](const std::string& more, const std::string& words) {
+    TPX_CHECK_SAYS(read_cluster(scratch.write("refused", more)), words);
+  };
+  refused(good + "colour = red\n", "line 9: the value is a positive number: 'colour = red'");
+  refused(good + "colour = 1\n", "the key is unknown");
+  refused(good + "memory = 2\n", "the key is there twice");
+  refused(good + "peak\n", "a line is 'key = value'");
+  refused(good + "peak = nan\n", "the value is a positive number");
+  refused(good + "rate.x = 1:2:3\n", "points size:rate");
+  refused("name = a\n", "has no rate.matmul");
+  TPX_CHECK_SAYS(read_cluster("/nosuch"), "'/nosuch' cannot be opened");
+}
