@@ -4,7 +4,7 @@
 #
 # The program must compile as it stands; with TPX_MUST_NOT_COMPILE it must be refused with exactly one error,
 # whose line holds the first `// expect:` text of the file; each further `// expect:` text may stand anywhere
-# in what the compiler says.
+# in what the compiler says, which has fewer than 60 lines.
 
 include("${SYNTAX}")
 set(ENV{LC_ALL} C)
@@ -48,10 +48,14 @@ endif()
 set(lines "${said}")
 lines_of(lines)
 set(errors ${lines})
-list(FILTER errors INCLUDE REGEX "error:")
+list(FILTER errors INCLUDE REGEX ": (fatal )?error: ")  # the name of a function may end so, too
 list(LENGTH errors count)
 if(NOT count EQUAL 1)
   wrong("refused with ${count} errors instead of one")
+endif()
+list(LENGTH lines length)
+if(length GREATER_EQUAL 60)
+  wrong("refused in ${length} lines; a reader should get fewer than 60")
 endif()
 list(GET expected 0 first)
 string(FIND "${errors}" "${first}" at)

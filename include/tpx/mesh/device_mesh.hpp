@@ -225,7 +225,6 @@ class DeviceMesh {
   /// @comm makes communicators, as the constructor does
   template <class... Some>
   DeviceMesh<Comm, Exec, Some...> submesh() const {
-    static_assert(sizeof...(Some) >= 1, "tpx::DeviceMesh::submesh: name the axes to keep");
     static_assert(ascending<Some...>(), "tpx::DeviceMesh::submesh: the axes keep their order");
     const unsigned mask = (0u | ... | (1u << place<Some>()));
     std::vector<int> sizes{size<Some>()...};

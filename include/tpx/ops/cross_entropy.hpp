@@ -35,8 +35,8 @@ void cross_entropy_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const T* dloss = tape.template gradient_of<T>(r.out);
   Buffer dlogits = allocate<T>(tape.mesh(), n);
   tape.mesh().context().launch({4 * n, 2 * n * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    kernel::cross_entropy_gradient(exec, saved(0), rows, classes, saved(2), saved(3), target, dloss, r.scalar[0],
-                                   dlogits.as<T>());
+    kernel::cross_entropy_gradient(exec, saved(0), rows, classes, saved(2), saved(3), target, dloss,
+                                   r.scalar[0], dlogits.as<T>());
   });
   tape.template give<T>(r.in[0], std::move(dlogits));
 }
@@ -66,11 +66,12 @@ struct CrossEntropyOptions {
 ///         TPX_CHECK_LEVEL 2 on a device
 template <class Over = over<>, Tensor Logits, Tensor Targets>
 auto cross_entropy(const Logits& logits, const Targets& targets, CrossEntropyOptions options = {}) {
-  static_assert(std::is_same_v<typename Targets::element_type, std::int32_t>,
-                "tpx::cross_entropy: targets are std::int32_t");
-  static_assert(Logits::ndim == Targets::ndim + 1, "tpx::cross_entropy: logits have one dim more than targets: classes");
+  constexpr bool numbers = std::is_same_v<typename Targets::element_type, std::int32_t>;
+  static_assert(numbers, "tpx::cross_entropy: targets are std::int32_t");
+  static_assert(Logits::ndim == Targets::ndim + 1,
+                "tpx::cross_entropy: logits have one dim more than targets: classes");
   using Op = ops::cross_entropy<Logits::ndim>;
-  if constexpr (!detail::admits<Op, Over, Logits, Targets>()) {
+  if constexpr (!numbers || !detail::admits<Op, Over, Logits, Targets>()) {
     return refused{};
   } else {
     using T = typename Logits::element_type;

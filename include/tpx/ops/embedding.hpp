@@ -68,11 +68,11 @@ void check_ids(const Mesh& mesh, const std::int32_t* id, std::int64_t n, std::in
 /// @throws tpx::Error where an id is outside, at once on a host space, at TPX_CHECK_LEVEL 2 on a device
 template <Tensor Ids, Tensor Table>
 auto embedding(const Ids& id, const Table& table) {
-  static_assert(std::is_same_v<typename Ids::element_type, std::int32_t>,
-                "tpx::embedding: ids are std::int32_t");
+  constexpr bool numbers = std::is_same_v<typename Ids::element_type, std::int32_t>;
+  static_assert(numbers, "tpx::embedding: ids are std::int32_t");
   static_assert(Table::ndim == 2, "tpx::embedding: the table is [vocabulary, columns]");
   using Op = ops::embedding<Ids::ndim>;
-  if constexpr (!detail::admits<Op, over<>, Ids, Table>()) {
+  if constexpr (!numbers || !detail::admits<Op, over<>, Ids, Table>()) {
     return refused{};
   } else {
     using T = typename Table::element_type;

@@ -21,7 +21,8 @@ struct matmul {
     for (int d = 0; d < XDims; ++d) r.factor[0][d] = static_cast<signed char>(d);
     for (int d = 0; d < WDims; ++d) r.factor[1][d] = static_cast<signed char>(XDims - Contracted + d);
     for (int d = 0; d < XDims - Contracted; ++d) r.result[d] = static_cast<signed char>(d);
-    for (int d = XDims - Contracted; d < r.result_ndim; ++d) r.result[d] = static_cast<signed char>(Contracted + d);
+    for (int d = XDims - Contracted; d < r.result_ndim; ++d)
+      r.result[d] = static_cast<signed char>(Contracted + d);
     return r;
   }();
 };
@@ -40,9 +41,10 @@ namespace detail {
 template <class T, class Mesh>
 void matmul_forward(const Mesh& mesh, kernel::Transpose stored, std::int64_t m, std::int64_t n, std::int64_t k,
                     const T* x, const T* w, T* y) {
-  mesh.context().launch({2 * m * n * k, (m * n + m * k + k * n) * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    kernel::gemm(exec, kernel::Transpose::no, stored, m, n, k, T(1), x, w, T(0), y);
-  });
+  mesh.context().launch({2 * m * n * k, (m * n + m * k + k * n) * std::int64_t{sizeof(T)}},
+                        [&](const auto& exec) {
+                          kernel::gemm(exec, kernel::Transpose::no, stored, m, n, k, T(1), x, w, T(0), y);
+                        });
 }
 
 /// dX (+)= dY op(W)^T,  d op(W) (+)= X^T dY;  extents m, n, k and whether W is stored transposed.
@@ -89,10 +91,10 @@ void matmul_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 /// @throws tpx::Error naming both operands where the extents differ
 template <int Contracted = 1, Tensor X, Tensor W>
 auto matmul(const X& x, const W& w) {
-  static_assert(Contracted >= 1 && Contracted <= X::ndim && Contracted <= W::ndim,
-                "tpx::matmul: the contracted dims are dims of both operands");
-  using Op = ops::matmul<X::ndim, W::ndim, Contracted>;
-  if constexpr (!detail::admits<Op, over<>, X, W>()) {
+  constexpr bool both = Contracted >= 1 && Contracted <= X::ndim && Contracted <= W::ndim;
+  static_assert(both, "tpx::matmul: the contracted dims are dims of both operands");
+  using Op = ops::matmul<X::ndim, W::ndim, both ? Contracted : 0>;
+  if constexpr (!both || !detail::admits<Op, over<>, X, W>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
@@ -124,7 +126,8 @@ auto matmul(const X& x, const W& w) {
   }
 }
 
-/// Multiplies with a weight that is stored as its transpose, [out, in]: an embedding's table as the output layer.
+/// Multiplies with a weight that is stored as its transpose, [out, in]: an embedding's table as the output
+/// layer.
 ///
 ///   y[i..., j] = sum over k of x[i..., k] w[j, k]
 ///

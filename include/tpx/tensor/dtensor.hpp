@@ -12,6 +12,7 @@
 #include <tpx/layout/distribution.hpp>
 #include <tpx/layout/layout.hpp>
 #include <tpx/layout/print.hpp>
+#include <tpx/layout/refusal.hpp>
 #include <tpx/mesh/device_mesh.hpp>
 #include <tpx/tensor/context.hpp>
 
@@ -46,9 +47,9 @@ constexpr bool shards_only_dims_below(Spec spec, int ndim) {
 
 /// A tensor's local shard as a dense row-major View, without ownership.
 template <class T, int N, class Exec>
-using LocalView = Kokkos::View<typename add_stars<T, N>::type, Kokkos::LayoutRight,
-                               Kokkos::Device<Exec, typename Exec::memory_space>,
-                               Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+using LocalView =
+    Kokkos::View<typename add_stars<T, N>::type, Kokkos::LayoutRight,
+                 Kokkos::Device<Exec, typename Exec::memory_space>, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 
 }  // namespace detail
 
@@ -110,11 +111,16 @@ class DTensor {
   auto local() const {
     static_assert(Mesh::context_type::has_memory, "tpx::DTensor::local: an abstract tensor has no memory");
     static_assert(N <= 8, "tpx::DTensor::local: a Kokkos::View has at most 8 dims");
-    using View = detail::LocalView<T, N, typename Mesh::execution_space>;
-    const Shape s = local_shape();
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-      return View(data(), static_cast<std::size_t>(s[static_cast<int>(I)])...);
-    }(std::make_index_sequence<static_cast<std::size_t>(N)>{});
+    if constexpr (Mesh::context_type::has_memory && N <= 8) {
+      using View = detail::LocalView<T, N, typename Mesh::execution_space>;
+      const Shape s = local_shape();
+      return [&]<std::size_t... I>(std::index_sequence<I...>) {
+        return View(data(), static_cast<std::size_t>(s[static_cast<int>(I)])...);
+      }
+      (std::make_index_sequence<static_cast<std::size_t>(N)>{});
+    } else {
+      return refused{};
+    }
   }
 
   /// "f32[8@dp,16]{P:tp}"

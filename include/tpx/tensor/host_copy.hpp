@@ -34,13 +34,15 @@ void copy_across(const Mesh& mesh, const T* from, T* to, std::int64_t count) {
 template <class T, class Mesh>
 void copy_to_host(const Mesh& mesh, const T* from, T* to, std::int64_t count) {
   static_assert(Mesh::context_type::has_memory, "tpx: an abstract tensor has no values to read");
-  copy_across<Kokkos::HostSpace, typename Mesh::context_type::memory_space>(mesh, from, to, count);
+  if constexpr (Mesh::context_type::has_memory)
+    copy_across<Kokkos::HostSpace, typename Mesh::context_type::memory_space>(mesh, from, to, count);
 }
 
 template <class T, class Mesh>
 void copy_from_host(const Mesh& mesh, const T* from, T* to, std::int64_t count) {
   static_assert(Mesh::context_type::has_memory, "tpx: an abstract tensor has no values to write");
-  copy_across<typename Mesh::context_type::memory_space, Kokkos::HostSpace>(mesh, from, to, count);
+  if constexpr (Mesh::context_type::has_memory)
+    copy_across<typename Mesh::context_type::memory_space, Kokkos::HostSpace>(mesh, from, to, count);
 }
 
 }  // namespace detail
