@@ -3,7 +3,7 @@ include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 
 set(destination "${CMAKE_INSTALL_LIBDIR}/cmake/tpx")
-install(TARGETS tpx tpx_io EXPORT tpxTargets FILE_SET HEADERS)
+install(TARGETS tpx tpx_io tpx_cblas tpx_onednn EXPORT tpxTargets FILE_SET HEADERS)
 install(EXPORT tpxTargets NAMESPACE tpx:: DESTINATION "${destination}")
 configure_package_config_file(cmake/tpxConfig.cmake.in "${PROJECT_BINARY_DIR}/tpxConfig.cmake"
                               INSTALL_DESTINATION "${destination}" NO_SET_AND_CHECK_MACRO)

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 /// Products of small matrices that lie in a host thread's cache: what blocked attention is made of.
 namespace tpx::kernel::impl {
@@ -41,6 +42,37 @@ struct Lanes {
   }
   void store(T* p) const { std::memcpy(p, &value, sizeof(value)); }
   void add_product(T a, Lanes b) { value += a * b.value; }
+  void add_product(Lanes a, Lanes b) { value += a.value * b.value; }
+  T sum() const {
+    T part[lanes_v<T>];
+    store(part);
+    for (int half = lanes_v<T> / 2; half > 0; half /= 2) {
+      for (int w = 0; w < half; ++w) part[w] += part[w + half];
+    }
+    return part[0];
+  }
+
+  /// The sum of each of `x`, which is overwritten.
+  static Lanes sums(Lanes (&x)[lanes_v<T>]) { return fold<lanes_v<T>>(x); }
+
+ private:
+  /// In a register with parts of several sums, `parts` of each side by side, adds one half of the parts to the other.
+  /// Two registers become one.
+  template <int parts>
+  static Lanes fold(Lanes* x) {
+    if constexpr (parts == 1) {
+      return x[0];
+    } else {
+      for (int i = 0; i < parts / 2; ++i)
+        x[i] = halves<parts>(x[2 * i].value, x[2 * i + 1].value, std::make_integer_sequence<int, lanes_v<T>>());
+      return fold<parts / 2>(x);
+    }
+  }
+  template <int parts, int... W>
+  static Lanes halves(type a, type b, std::integer_sequence<int, W...>) {
+    return {__builtin_shufflevector(a, b, (W / (parts / 2) * parts + W % (parts / 2))...) +
+            __builtin_shufflevector(a, b, (W / (parts / 2) * parts + W % (parts / 2) + parts / 2)...)};
+  }
 };
 
 #else
@@ -56,6 +88,21 @@ struct Lanes {
   void store(T* p) const { std::memcpy(p, value, sizeof(value)); }
   void add_product(T a, Lanes b) {
     for (int w = 0; w < lanes_v<T>; ++w) value[w] += a * b.value[w];
+  }
+  void add_product(Lanes a, Lanes b) {
+    for (int w = 0; w < lanes_v<T>; ++w) value[w] += a.value[w] * b.value[w];
+  }
+  T sum() const {
+    Lanes part = *this;
+    for (int half = lanes_v<T> / 2; half > 0; half /= 2) {
+      for (int w = 0; w < half; ++w) part.value[w] += part.value[w + half];
+    }
+    return part.value[0];
+  }
+  static Lanes sums(Lanes (&x)[lanes_v<T>]) {
+    Lanes all;
+    for (int w = 0; w < lanes_v<T>; ++w) all.value[w] = x[w].sum();
+    return all;
   }
 };
 
