@@ -65,6 +65,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/attention_host.hpp
     tpx/kernel/attention_shape.hpp
     tpx/kernel/block.hpp
+    tpx/kernel/contract.hpp
     tpx/kernel/copy.hpp
     tpx/kernel/cross_entropy.hpp
     tpx/kernel/decode.hpp
@@ -132,6 +133,7 @@ set(TPX_ops_HEADERS
     tpx/ops/cross_entropy.hpp
     tpx/ops/decode.hpp
     tpx/ops/dropout.hpp
+    tpx/ops/einsum.hpp
     tpx/ops/elementwise.hpp
     tpx/ops/embedding.hpp
     tpx/ops/flatten.hpp

@@ -50,6 +50,7 @@
 #include <tpx/ops/cross_entropy.hpp>
 #include <tpx/ops/decode.hpp>
 #include <tpx/ops/dropout.hpp>
+#include <tpx/ops/einsum.hpp>
 #include <tpx/ops/elementwise.hpp>
 #include <tpx/ops/embedding.hpp>
 #include <tpx/ops/flatten.hpp>
