@@ -4,12 +4,12 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdint>
-#include <iostream>
 #include <limits>
 #include <optional>
 #include <sstream>
 #include <string>
-#include <vector>
+
+#include "../support/command_line.hpp"
 
 namespace gpt {
 
@@ -56,25 +56,13 @@ inline std::string read_mesh(const std::string& text, Options& options) {
   return {};
 }
 
-/// Refuses what is no number in [low, high]; a NaN is none.
-inline CLI::Validator between(double low, double high) {
-  std::ostringstream range;
-  range.precision(10);
-  range << low << " to " << high;
-  const auto complain = [=, text = range.str()](std::string& given) -> std::string {
-    double value = 0;
-    if (CLI::detail::lexical_cast(given, value) && value >= low && value <= high) return {};
-    return "'" + given + "' is not in the range of " + text;
-  };
-  return CLI::Validator(complain, "", "between");
-}
-
 /// Reads the command line; where the program is to end with it, the exit code: 0 after --help, 2 after a
 /// usage error. What there is to say is said if `speaks`.
 inline std::optional<int> read_options(int argc, char** argv, bool speaks, Options& options) {
   CLI::App app("Trains a character GPT on a text, each layer split over tp ranks, the batch over dp ranks.",
                "gpt_train");
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  using example::between;
   const CLI::Validator positive = between(1, std::numeric_limits<std::int32_t>::max());
 
   app.add_option_function<std::string>(
@@ -110,18 +98,7 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--progress", options.progress, "auto is a bar on a terminal and lines elsewhere")
       ->type_name("FORM")
       ->check(CLI::IsMember({"auto", "bar", "lines"}));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out, complaints;
-    const int code = app.exit(error, out, complaints);
-    if (speaks) {
-      std::cout << out.str() << std::flush;
-      if (code != 0) std::cerr << "error: " << complaints.str() << std::flush;
-    }
-    return code == 0 ? 0 : 2;
-  }
-  return std::nullopt;
+  return example::parse(app, argc, argv, speaks);
 }
 
 }  // namespace gpt

@@ -13,10 +13,10 @@ rm -rf "$scratch"
 mkdir -p "$scratch"/{bin,cmake,examples,build/release/examples}
 cp "$source_tree/examples/run.sh" "$scratch/examples/"
 cp "$source_tree/cmake/launch.sh" "$scratch/cmake/"
-printf 'tpx_add_example(gpt_train NP 1)\ntpx_add_example(other)\n' > "$scratch/examples/CMakeLists.txt"
+printf 'tpx_add_example(gpt_train NP 1)\ntpx_add_example(other)\ntpx_add_example(single ALONE ARGUMENTS 1)\n' > "$scratch/examples/CMakeLists.txt"
 printf '#!/bin/sh\necho "built $*"\n' > "$scratch/cmake/build.sh"
 printf '#!/bin/sh\nprintf "%%s ranks; " "$2"\nshift 2\nexec "$@"\n' > "$scratch/bin/mpiexec"
-for name in gpt_train other; do
+for name in gpt_train other single; do
   printf '#!/bin/sh\nprintf "%s"\nprintf " <%%s>" "$@"\nexit 3\n' $name > "$scratch/build/release/examples/$name"
 done
 chmod +x "$scratch"/bin/* "$scratch"/cmake/build.sh "$scratch"/build/release/examples/*
@@ -40,4 +40,9 @@ prints "3 ranks; other <--steps> <5>" other --steps --ranks 3 5
 prints "3 ranks; other <--steps> <5>" --ranks=3 other --steps 5
 prints "2 ranks; gpt_train <--text> <a file> <>" --text "a file" ""
 prints "2 ranks; other <--ranks> <7> <-->" other -- --ranks 7 --
+prints "single <--mesh> <tp=2>" single --mesh tp=2
+if PATH=$scratch/bin:$PATH "$scratch/examples/run.sh" single --ranks 2 > /dev/null 2>&1; then
+  echo "run.sh single --ranks 2: what runs alone takes no ranks"
+  failures=$((failures + 1))
+fi
 exit $((failures > 0))
