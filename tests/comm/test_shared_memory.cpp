@@ -4,6 +4,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -36,76 +39,6 @@ Node node_named(char letter) {
   return node;
 }
 
-/// xorshift64*: the same numbers on every rank.
-class Numbers {
- public:
-  explicit Numbers(std::uint64_t seed) : state_(seed) {}
-  std::int64_t below(std::int64_t n) {
-    state_ ^= state_ >> 12;
-    state_ ^= state_ << 25;
-    state_ ^= state_ >> 27;
-    return static_cast<std::int64_t>((state_ * 2685821657736338717U >> 33) % static_cast<std::uint64_t>(n));
-  }
-
- private:
-  std::uint64_t state_;
-};
-
-/// A call with the same arguments on both communicators; how their results differ, if they do.
-template <class T>
-std::string random_call(const SharedMemory& tested, const Mpi& oracle, Numbers& numbers) {
-  const int p = oracle.size();
-  const int me = oracle.rank();
-  const std::int64_t kind = numbers.below(6);
-  // Mostly small; some beyond one slot, or just at its end.
-  const std::int64_t size = numbers.below(16);
-  std::int64_t n = numbers.below(size < 10 ? 40 : size < 15 ? 5000 : 150000);
-  if (size == 15 && kind == 5) n = 128 * 1024 / static_cast<std::int64_t>(sizeof(T)) + n % 3 - 1;
-  const std::int64_t before = numbers.below(17);
-  const Reduction reduction = suite::reductions[static_cast<std::size_t>(numbers.below(3))];
-  const int root = static_cast<int>(numbers.below(p));
-  const int far = static_cast<int>(numbers.below(p));
-  const bool in_place = numbers.below(2) == 0;
-  const Element element = tpx::element_v<T>;
-
-  // Each at its own distance from an aligned address.
-  std::vector<T> sent = suite::held<T>(me + static_cast<int>(before), before + me + p * n);
-  std::vector<T> a(static_cast<std::size_t>(before + p * n + 1), T{99});
-  T* const send = sent.data() + before + me;
-  const auto both = [&](auto call) {
-    std::vector<T> b = a;
-    call(tested, a.data() + before);
-    call(oracle, b.data() + before);
-    if (a == b) return std::string();
-    std::size_t i = 0;
-    while (a[i] == b[i]) ++i;
-    return "kind " + std::to_string(kind) + " of " + std::to_string(n) + " " + tpx::name(element) +
-           ", element " + std::to_string(i) + "; ";
-  };
-  switch (kind) {
-    case 0:
-      return both([&](const auto& comm, T* out) { comm.all_gather(send, out, n, element); });
-    case 1:
-      return both([&](const auto& comm, T* out) { comm.reduce_scatter(send, out, n, element, reduction); });
-    case 2:
-      return both([&](const auto& comm, T* out) { comm.all_to_all(send, out, n, element); });
-    case 3:
-      return both([&](const auto& comm, T* out) {
-        if (me == root) std::copy_n(send, n, out);
-        comm.broadcast(out, n, element, root);
-      });
-    case 4:
-      return both([&](const auto& comm, T* out) {
-        comm.send_recv(send, n, (me + far) % p, out, n, (me - far + p) % p, element, root);
-      });
-    default:
-      return both([&](const auto& comm, T* out) {
-        if (in_place) std::copy_n(send, n, out);
-        comm.all_reduce(in_place ? out : send, out, n, element, reduction);
-      });
-  }
-}
-
 }  // namespace
 
 TEST_CASE_TEMPLATE("shared memory: every collective", T, float, double, std::int32_t, std::int64_t,
@@ -134,55 +67,129 @@ TEST_CASE("shared memory: messages, agreement, nothing and bad arguments") {
   CHECK(suite::bad_arguments(world) == "");
 }
 
-TEST_CASE("shared memory: random calls give what MPI gives") {
-  const Mpi oracle = Mpi::world();
-  const SharedMemory tested = SharedMemory::over(oracle);
-  Numbers numbers(20260101);
-  std::string found;
-  for (int i = 0; i < 3000; ++i) {
-    switch (numbers.below(5)) {
-      case 0:
-        found += random_call<float>(tested, oracle, numbers);
-        break;
-      case 1:
-        found += random_call<double>(tested, oracle, numbers);
-        break;
-      case 2:
-        found += random_call<std::int32_t>(tested, oracle, numbers);
-        break;
-      case 3:
-        found += random_call<std::int64_t>(tested, oracle, numbers);
-        break;
-      default:
-        found += random_call<unsigned char>(tested, oracle, numbers);
-    }
-  }
-  CHECK(found == "");
-}
-
 TEST_CASE("shared memory: a sum has the same bits on every rank, those of the order of the ranks") {
   const SharedMemory world = shared_world();
   const auto term = [](int rank, std::int64_t i) {
     return 1.0F / static_cast<float>(1 + (i * 7919 + rank * 104729) % 1000);
   };
-  for (const std::int64_t n : {100, 3001, 100003}) {
+  const auto right = [&](std::int64_t i) {
+    float sum = term(0, i);
+    for (int rank = 1; rank < world.size(); ++rank) sum += term(rank, i);
+    return sum;
+  };
+  const tpx::comm::MemorySource symmetric = world.symmetric_memory();
+  for (const std::int64_t n : {100, 3001, 16385, 100003}) {
+    suite::Differences differences;
     std::vector<float> x(static_cast<std::size_t>(n));
     for (std::int64_t i = 0; i < n; ++i) x[static_cast<std::size_t>(i)] = term(world.rank(), i);
     std::vector<float> blocks;
     for (int block = 0; block < world.size(); ++block) blocks.insert(blocks.end(), x.begin(), x.end());
-    std::vector<float> scattered(x.size());
-    world.reduce_scatter(blocks.data(), scattered.data(), n, Element::f32, Reduction::sum);
-    world.all_reduce(x.data(), x.data(), n, Element::f32, Reduction::sum);
-    suite::Differences differences;
-    const auto right = [&](std::int64_t i) {
-      float sum = term(0, i);
-      for (int rank = 1; rank < world.size(); ++rank) sum += term(rank, i);
-      return sum;
+    std::vector<float> sum(x.size());
+    const auto reduce = [&](const char* what, const float* terms, const float* all_terms, float* in_place,
+                            float* out) {
+      world.reduce_scatter(all_terms, sum.data(), n, Element::f32, Reduction::sum);
+      differences.compare(std::string("reduce_scatter ") + what, sum, n, right);
+      world.all_reduce(terms, sum.data(), n, Element::f32, Reduction::sum);
+      differences.compare(std::string("all_reduce ") + what, sum, n, right);
+      world.all_reduce(terms, out, n, Element::f32, Reduction::sum);
+      std::copy_n(out, n, sum.begin());
+      differences.compare(std::string("all_reduce beside ") + what, sum, n, right);
+      std::copy_n(terms, n, in_place);
+      world.all_reduce(in_place, in_place, n, Element::f32, Reduction::sum);
+      std::copy_n(in_place, n, sum.begin());
+      differences.compare(std::string("all_reduce in place ") + what, sum, n, right);
     };
-    differences.compare("all_reduce", x, n, right);
-    differences.compare("reduce_scatter", scattered, n, right);
+    std::vector<float> out(x.size());
+    std::vector<float> in_place(x.size());
+    reduce("anywhere", x.data(), blocks.data(), in_place.data(), out.data());
+    const std::int64_t bytes = n * static_cast<std::int64_t>(sizeof(float));
+    const std::shared_ptr<void> there = symmetric((3 + world.size()) * bytes);
+    REQUIRE(there != nullptr);
+    float* const terms = static_cast<float*>(there.get());
+    std::copy(x.begin(), x.end(), terms);
+    std::copy(blocks.begin(), blocks.end(), terms + 3 * n);
+    reduce("in symmetric memory", terms, terms + 3 * n, terms + n, terms + 2 * n);
     CHECK(differences.text() == "");
   }
+}
+
+TEST_CASE("shared memory: symmetric memory is given out, given back, and used up") {
+  const SharedMemory world = shared_world();
+  const tpx::comm::MemorySource symmetric = world.symmetric_memory();
+  std::shared_ptr<void> first = symmetric(1000);
+  std::shared_ptr<void> second = symmetric(1000);
+  std::shared_ptr<void> third = symmetric(1000);
+  REQUIRE(third != nullptr);
+  const auto distance = [&](const std::shared_ptr<void>& a, const std::shared_ptr<void>& b) {
+    return static_cast<char*>(b.get()) - static_cast<char*>(a.get());
+  };
+  CHECK(distance(first, second) == 1024);
+  CHECK(world.is_symmetric(second.get(), 1000));
+  std::vector<char> elsewhere(1000);
+  CHECK(!world.is_symmetric(elsewhere.data(), 1000));
+  // What is given back is one hole, and filled again.
+  void* const at = first.get();
+  second.reset();
+  first.reset();
+  first = symmetric(2048);
+  CHECK(first.get() == at);
+  first.reset();
+  third.reset();
+  // All there is, but not more.
+  std::int64_t part = std::int64_t{1} << 20;
+  while (std::shared_ptr<void> more = symmetric(2 * part)) part *= 2;
+  CHECK(symmetric(part) != nullptr);
+  CHECK(symmetric(INT64_MAX / 2) == nullptr);
+  const std::shared_ptr<void> most = symmetric(part);
+  CHECK(!world.is_symmetric(most.get(), INT64_MAX / 2));
+  world.barrier();
+}
+
+TEST_CASE("shared memory: groups share the symmetric memory of the world, whose pieces outlive them") {
+  const Mpi mpi = Mpi::world();
+  std::shared_ptr<void> kept;
+  {
+    const SharedMemory world = SharedMemory::over(mpi);
+    // Backwards, so that the numbers of the ranks differ.
+    std::vector<int> members;
+    for (int r = world.size() - 1; r >= 0; --r) members.push_back(r);
+    const SharedMemory back = world.subgroup(members);
+    const tpx::comm::MemorySource symmetric = back.symmetric_memory();
+    kept = symmetric(40000 * world.rank() + 128);  // so that the others' pieces start elsewhere
+    const std::int64_t n = 5000;
+    const std::shared_ptr<void> memory = symmetric(n * 4);
+    REQUIRE(memory != nullptr);
+    std::int32_t* const mine = static_cast<std::int32_t*>(memory.get());
+    for (std::int64_t i = 0; i < n; ++i) mine[i] = suite::value<std::int32_t>(world.rank(), i);
+    const SharedMemory copy = back.duplicate();
+    suite::Differences found;
+    int seen = 0;
+    const bool in_place = copy.read_in_place(
+        tpx::comm::Collective::all_gather, mine, n, n, Element::i32, [&](std::span<const void* const> buffers) {
+          for (std::size_t k = 0; k < buffers.size(); ++k, ++seen)
+            for (std::int64_t i = 0; i < n; i += 499)
+              found.expect("read in place", static_cast<const std::int32_t*>(buffers[k])[i] ==
+                                                suite::value<std::int32_t>(members[k], i));
+        });
+    CHECK(in_place);
+    CHECK(seen == world.size());
+    // On one rank elsewhere: then on none.
+    std::vector<std::int32_t> plain(mine, mine + n);
+    const std::int32_t* const buffer = copy.rank() == 0 ? plain.data() : mine;
+    CHECK(!copy.read_in_place(tpx::comm::Collective::all_gather, buffer, n, n, Element::i32,
+                              [&](std::span<const void* const>) { found.expect("was called", false); }));
+    CHECK(found.text() == "");
+    // Another world's memory is ordinary to this one.
+    const SharedMemory other = SharedMemory::over(mpi);
+    CHECK(!other.is_symmetric(mine, n));
+    std::vector<std::int32_t> all(static_cast<std::size_t>(n * world.size()));
+    other.all_gather(mine, all.data(), n, Element::i32);
+    CHECK(all[static_cast<std::size_t>(n * world.size() - 1)] ==
+          suite::value<std::int32_t>(world.size() - 1, n - 1));
+  }
+  static_cast<char*>(kept.get())[0] = 1;
+  kept.reset();
+  mpi.barrier();
 }
 
 TEST_CASE("shared memory: the steady state allocates nothing") {

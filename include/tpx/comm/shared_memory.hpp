@@ -2,7 +2,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -17,7 +16,10 @@
 #include <tpx/comm/communicator.hpp>
 #include <tpx/comm/counts.hpp>
 #include <tpx/comm/shared_memory_file.hpp>
+#include <tpx/comm/shared_memory_heap.hpp>
+#include <tpx/comm/shared_memory_in_place.hpp>
 #include <tpx/comm/shared_memory_messages.hpp>
+#include <tpx/comm/shared_memory_setup.hpp>
 #include <tpx/comm/shared_memory_slots.hpp>
 #include <tpx/comm/shared_memory_window.hpp>
 #include <tpx/core/error.hpp>
@@ -26,10 +28,11 @@ namespace tpx::comm {
 
 /// A group of processes of one node (Linux) that exchange buffers through memory they share.
 ///
-/// Once made, it calls no MPI and allocates nothing. Buffers of any size pass through two slots of
-/// 128 KiB a rank, so they may lie anywhere, aligned as their elements are. Sums are taken in the order of
-/// the ranks: every rank gets the same bits in every run. A `send` waits until the message is received;
-/// a message to the rank itself goes by send_recv.
+/// Once made, it calls no MPI and allocates nothing. Buffers may lie anywhere, aligned as their elements are:
+/// they pass through two slots of 128 KiB a rank. Where the buffers that a collective reads lie in symmetric
+/// memory on all ranks, and are more than 8 KiB, they are read and summed where they are. Sums are taken in the
+/// order of the ranks: every rank gets the same bits in every run. A `send` waits until the message is
+/// received; a message to the rank itself goes by send_recv.
 ///
 /// A rank that ends or leaves the group while others wait for it is an error that names it and the call,
 /// within about 60 ms. Collective calls that differ are an error on all ranks, which name both.
@@ -42,13 +45,18 @@ class SharedMemory {
   ///
   /// @param  node  the node that this rank counts as being on
   /// @pre    all ranks are on one node, see one another in /proc, and are at most 64
-  /// @comm   over `ranks`: all-gathers of 64 u8 and of 3 i64, and three agreements
+  /// @comm   over `ranks`: all-gathers of 64 u8 and twice of 3 i64, and five agreements
   /// @throws tpx::Error on all ranks
   template <Communicator Comm>
   static SharedMemory over(const Comm& ranks, const Node& node = this_node()) {
     static_assert(Comm::host_driven, "tpx::comm::SharedMemory::over: the communicator is driven from the host");
-    expect_one_node(ranks, node);
-    return make(ranks, all_of(ranks.size()));
+    detail::expect_one_node(ranks, node);
+    const std::vector<int> all = all_of(ranks.size());
+    detail::SharedFile file;
+    const std::size_t bytes = detail::SharedHeap::bytes(ranks.size());
+    throw_together(ranks, detail::share(ranks, all, bytes, file, [](void*) {}));
+    auto heap = std::make_shared<detail::SharedHeap>(std::move(file), ranks.rank(), ranks.size());
+    return make(ranks, all, detail::GroupHeap::whole(std::move(heap)));
   }
 
   SharedMemory(SharedMemory&&) noexcept = default;
@@ -58,7 +66,7 @@ class SharedMemory {
   int size() const { return live().ranks(); }
 
   /// @comm collective over this group: an all-gather of 3 i64 and two agreements
-  SharedMemory duplicate() const { return make(*this, all_of(size())); }
+  SharedMemory duplicate() const { return make(*this, all_of(size()), heap_); }
 
   /// @comm collective over this group: all-gathers of p i32 and of 3 i64, and four agreements
   SharedMemory subgroup(std::span<const int> members) const {
@@ -73,42 +81,70 @@ class SharedMemory {
       if (!std::equal(named.begin(), named.end(), all.begin() + member * size()))
         error = "tpx::comm::subgroup: the ranks of a group all name the same members in the same order";
     throw_together(*this, error);
-    return make(*this, members);
+    return make(*this, members, heap_.of(members));
+  }
+
+  /// Gives out symmetric memory: what the groups made from one `over` read where it is. Every rank has its own
+  /// share, so ranks may ask for different sizes. Null where a rank has used up what its node has for it.
+  MemorySource symmetric_memory() const { return heap_.source(); }
+  /// Whether all of a buffer is symmetric memory of this rank's.
+  bool is_symmetric(const void* buffer, std::int64_t bytes) const {
+    return heap_.offset_of(buffer, bytes) >= 0;
+  }
+
+  /// f(buffers), where every rank shows a buffer in symmetric memory, buffers[k] being that of rank k: for what
+  /// reads the buffers of all and does more than a collective does. It throws nothing. Afterwards nobody reads
+  /// this rank's buffer any more.
+  ///
+  /// @param  what   what it stands for, as peers and errors see it
+  /// @param  all    the number that the ranks must agree on; `count` is this rank's elements
+  /// @return false on every rank where one shows other memory: then f is not called
+  /// @comm   two meetings
+  template <class F>
+  bool read_in_place(Collective what, const void* buffer, std::int64_t count, std::int64_t all, Element element,
+                     F&& f) const {
+    detail::check_buffer(what, buffer, count);
+    return detail::in_place::read(live(), heap_, {all, -1, what, element}, buffer, count, f);
   }
 
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_reduce, send, recv, count);
-    detail::slots::all_reduce(live(), {count, -1, Collective::all_reduce, element, reduction}, send, recv);
+    const detail::SharedCall call{count, -1, Collective::all_reduce, element, reduction};
+    if (large(count, element) && detail::in_place::all_reduce(live(), heap_, call, send, recv)) return;
+    detail::slots::all_reduce(live(), call, send, recv);
   }
 
   void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_gather, send, recv, count_per_rank, size());
-    detail::slots::all_gather(live(), {count_per_rank, -1, Collective::all_gather, element}, send, recv,
-                              detail::Blocks(count_per_rank));
+    all_gather({count_per_rank, -1, Collective::all_gather, element}, send, recv,
+               detail::Blocks(count_per_rank));
   }
 
   void reduce_scatter(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                       Reduction reduction, Queue = {}) const {
     detail::check_buffers(Collective::reduce_scatter, send, recv, count_per_rank, size());
-    detail::slots::reduce_scatter(live(), {count_per_rank, -1, Collective::reduce_scatter, element, reduction},
-                                  send, recv, detail::Blocks(count_per_rank));
+    reduce_scatter({count_per_rank, -1, Collective::reduce_scatter, element, reduction}, send, recv,
+                   detail::Blocks(count_per_rank));
   }
 
   void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_to_all, send, recv, count_per_rank, size());
     const detail::Blocks blocks(count_per_rank);
-    detail::slots::all_to_all(live(), {count_per_rank, -1, Collective::all_to_all, element}, send, blocks, recv,
-                              blocks, count_per_rank);
+    detail::slots::Exchange found;
+    found.largest = count_per_rank;
+    found.starts.fill(rank() * count_per_rank);
+    all_to_all({count_per_rank, -1, Collective::all_to_all, element}, send, size() * count_per_rank, blocks,
+               recv, blocks, found);
   }
 
   void all_gather(const void* send, void* recv, Counts counts, Element element, Queue = {}) const {
     detail::check_counts(Collective::all_gather, counts, size());
     const detail::Blocks blocks(counts);
     detail::check_uneven(Collective::all_gather, send, blocks.size(rank()), recv, blocks.count());
-    detail::slots::all_gather(live(), uneven(Collective::all_gather, blocks, element), send, recv, blocks);
+    all_gather(uneven(Collective::all_gather, blocks, element), send, recv, blocks);
   }
 
   void reduce_scatter(const void* send, void* recv, Counts counts, Element element, Reduction reduction,
@@ -116,8 +152,7 @@ class SharedMemory {
     detail::check_counts(Collective::reduce_scatter, counts, size());
     const detail::Blocks blocks(counts);
     detail::check_uneven(Collective::reduce_scatter, send, blocks.count(), recv, blocks.size(rank()));
-    detail::slots::reduce_scatter(live(), uneven(Collective::reduce_scatter, blocks, element, reduction), send,
-                                  recv, blocks);
+    reduce_scatter(uneven(Collective::reduce_scatter, blocks, element, reduction), send, recv, blocks);
   }
 
   void all_to_all(const void* send, Counts send_counts, void* recv, Counts recv_counts, Element element,
@@ -129,14 +164,15 @@ class SharedMemory {
     detail::check_uneven(Collective::all_to_all, send, out.count(), recv, in.count());
     // The counts of each rank are its own: what all of them show is that they are uneven.
     const detail::SharedCall call{0, -1, Collective::all_to_all, element, Reduction::sum, 1};
-    const std::int64_t largest = detail::slots::agree_on_blocks(live(), call, out, in);
-    detail::slots::all_to_all(live(), call, send, out, recv, in, largest);
+    all_to_all(call, send, out.count(), out, recv, in, detail::slots::agree_on_blocks(live(), call, out, in));
   }
 
   void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue = {}) const {
     detail::check_buffer(Collective::broadcast, buffer, count);
     detail::check_rank(Collective::broadcast, "root", root, size());
-    detail::slots::broadcast(live(), {count, root, Collective::broadcast, element}, buffer);
+    const detail::SharedCall call{count, root, Collective::broadcast, element};
+    if (large(count, element) && detail::in_place::broadcast(live(), heap_, call, buffer)) return;
+    detail::slots::broadcast(live(), call, buffer);
   }
 
   void send(const void* buffer, std::int64_t count, Element element, int to, int tag, Queue = {}) const {
@@ -179,7 +215,8 @@ class SharedMemory {
   void barrier() const { live().meet({}); }
 
  private:
-  explicit SharedMemory(std::unique_ptr<detail::SharedWindow> window) : window_(std::move(window)) {}
+  SharedMemory(std::unique_ptr<detail::SharedWindow> window, detail::GroupHeap heap)
+      : window_(std::move(window)), heap_(std::move(heap)) {}
 
   detail::SharedWindow& live() const {
     if (window_ == nullptr) [[unlikely]]
@@ -193,51 +230,51 @@ class SharedMemory {
     return all;
   }
 
+  /// The group of `members`, in their order.
   template <class Comm>
-  static void expect_one_node(const Comm& ranks, const Node& node) {
-    const std::int64_t length = static_cast<std::int64_t>(node.size());
-    std::vector<char> all(node.size() * static_cast<std::size_t>(ranks.size()));
-    ranks.all_gather(node.data(), all.data(), length, Element::u8);
-    std::string error;
-    if (node == Node{}) error = "tpx::comm::SharedMemory::over: the kernel does not say which node this is";
-    for (int other = ranks.size() - 1; other > 0; --other)
-      if (!std::equal(node.begin(), node.end(), all.begin() + other * length) && ranks.rank() == 0)
-        error = "tpx::comm::SharedMemory::over: the ranks share one node; rank 0 and rank " +
-                std::to_string(other) + " are on two";
-    if (ranks.size() > detail::SharedWindow::max_ranks)
-      error = "tpx::comm::SharedMemory::over: the ranks are at most 64; size = " + std::to_string(ranks.size());
-    throw_together(ranks, error);
-  }
-
-  /// The group of `members`, in their order: its first makes the memory and the others open it.
-  template <class Comm>
-  static SharedMemory make(const Comm& parent, std::span<const int> members) {
+  static SharedMemory make(const Comm& parent, std::span<const int> members, detail::GroupHeap heap) {
     const int ranks = static_cast<int>(members.size());
-    const std::size_t bytes = detail::SharedWindow::bytes(ranks);
-    const bool first = parent.rank() == members[0];
     detail::SharedFile file;
-    std::string error;
-    if (first) error = file.create(bytes);
-    if (first && error.empty()) detail::SharedWindow::construct(file.memory(), ranks);
-    const detail::SharedFile::Address mine = file.address();
-    const std::array<std::int64_t, 3> shown{mine.process, mine.descriptor, mine.number};
-    std::vector<std::int64_t> all(3 * static_cast<std::size_t>(parent.size()));
-    parent.all_gather(shown.data(), all.data(), 3, Element::i64);
-    throw_together(parent, error);
-
-    if (!first) {
-      const std::int64_t* const there = all.data() + 3 * members[0];
-      error = file.open({there[0], there[1], there[2]}, bytes);
-    }
+    std::string error = detail::share(parent, members, detail::SharedWindow::bytes(ranks), file,
+                                      [&](void* memory) { detail::SharedWindow::construct(memory, ranks); });
     std::unique_ptr<detail::SharedWindow> window;
     if (error.empty()) {
       window = std::make_unique<detail::SharedWindow>(std::move(file),
                                                       detail::position_in(members, parent.rank()), ranks);
       error = window->claim();
     }
-    // Also until here: the first has its file open, and nobody calls before all have claimed their rank.
-    throw_together(parent, error);
-    return SharedMemory(std::move(window));
+    throw_together(parent, error);  // and nobody calls before all have claimed their rank
+    return SharedMemory(std::move(window), std::move(heap));
+  }
+
+  // Less is copied into a slot sooner than the ranks have told where it is.
+  static bool large(std::int64_t count, Element element) {
+    return count * element_size(element) > detail::slots::whole_bytes;
+  }
+
+  void all_gather(const detail::SharedCall& call, const void* send, void* recv,
+                  const detail::Blocks& blocks) const {
+    if (large(blocks.largest(), call.element) &&
+        detail::in_place::all_gather(live(), heap_, call, send, recv, blocks))
+      return;
+    detail::slots::all_gather(live(), call, send, recv, blocks);
+  }
+
+  void reduce_scatter(const detail::SharedCall& call, const void* send, void* recv,
+                      const detail::Blocks& blocks) const {
+    if (large(blocks.largest(), call.element) &&
+        detail::in_place::reduce_scatter(live(), heap_, call, send, recv, blocks))
+      return;
+    detail::slots::reduce_scatter(live(), call, send, recv, blocks);
+  }
+
+  void all_to_all(const detail::SharedCall& call, const void* send, std::int64_t sent,
+                  const detail::Blocks& out, void* recv, const detail::Blocks& in,
+                  const detail::slots::Exchange& found) const {
+    if (large(found.largest, call.element) &&
+        detail::in_place::all_to_all(live(), heap_, call, send, sent, recv, in, found.starts))
+      return;
+    detail::slots::all_to_all(live(), call, send, out, recv, in, found.largest);
   }
 
   static detail::SharedCall uneven(Collective what, const detail::Blocks& blocks, Element element,
@@ -258,6 +295,7 @@ class SharedMemory {
   }
 
   std::unique_ptr<detail::SharedWindow> window_;
+  detail::GroupHeap heap_;
 };
 
 static_assert(Communicator<SharedMemory>);

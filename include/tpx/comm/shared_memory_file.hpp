@@ -12,6 +12,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -34,6 +37,39 @@ inline Node this_node() {
 
 namespace detail {
 
+/// A file's pages in this process: once, so that ranks that are threads see the same addresses, and a thread
+/// sanitizer what they do to one another.
+class SharedPages {
+ public:
+  SharedPages(void* memory, std::size_t bytes) : memory_(memory), bytes_(bytes) {}
+  SharedPages(const SharedPages&) = delete;
+  SharedPages& operator=(const SharedPages&) = delete;
+  ~SharedPages() {
+    if (::munmap(memory_, bytes_) != 0) std::fputs("tpx::comm::SharedMemory: munmap failed\n", stderr);
+  }
+
+  void* memory() const { return memory_; }
+
+  /// Those of the file with this number; null where they could not be mapped.
+  static std::shared_ptr<SharedPages> of(std::int64_t number, int file, std::size_t bytes) {
+    static std::mutex mutex;
+    static std::map<std::int64_t, std::weak_ptr<SharedPages>> known;
+    const std::lock_guard<std::mutex> held(mutex);
+    std::erase_if(known, [](const auto& each) { return each.second.expired(); });
+    if (const auto found = known.find(number); found != known.end())
+      if (std::shared_ptr<SharedPages> pages = found->second.lock()) return pages;
+    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (memory == MAP_FAILED) return nullptr;
+    auto pages = std::make_shared<SharedPages>(memory, bytes);
+    known[number] = pages;
+    return pages;
+  }
+
+ private:
+  void* memory_;
+  std::size_t bytes_;
+};
+
 /// Memory that several processes map, without a name: it is gone with the last of them, however they end.
 ///
 /// Each rank holds a lock on the byte of its number. The kernel lifts it when the process ends, also by a
@@ -43,20 +79,14 @@ class SharedFile {
  public:
   SharedFile() = default;
   SharedFile(SharedFile&& other) noexcept
-      : file_(std::exchange(other.file_, -1)),
-        number_(other.number_),
-        bytes_(std::exchange(other.bytes_, 0)),
-        memory_(std::exchange(other.memory_, nullptr)) {}
+      : file_(std::exchange(other.file_, -1)), number_(other.number_), pages_(std::move(other.pages_)) {}
   SharedFile& operator=(SharedFile&& other) noexcept {
     std::swap(file_, other.file_);
     std::swap(number_, other.number_);
-    std::swap(bytes_, other.bytes_);
-    std::swap(memory_, other.memory_);
+    std::swap(pages_, other.pages_);
     return *this;
   }
   ~SharedFile() {
-    if (memory_ != nullptr && ::munmap(memory_, bytes_) != 0)
-      std::fputs("tpx::comm::SharedMemory: munmap failed\n", stderr);
     if (file_ >= 0 && ::close(file_) != 0) std::fputs("tpx::comm::SharedMemory: close failed\n", stderr);
   }
 
@@ -67,8 +97,7 @@ class SharedFile {
     if (::ftruncate(file_, static_cast<off_t>(bytes)) != 0) return failed("ftruncate");
     struct stat about {};
     if (::fstat(file_, &about) != 0) return failed("fstat");
-    number_ = static_cast<std::int64_t>(about.st_ino);
-    return map(bytes);
+    return map(static_cast<std::int64_t>(about.st_ino), bytes);
   }
 
   /// How another process finds this file.
@@ -92,7 +121,7 @@ class SharedFile {
         about.st_size != static_cast<off_t>(bytes))
       return "tpx::comm::SharedMemory: " + path +
              " is another file; the ranks of a node see one another in /proc";
-    return map(bytes);
+    return map(address.number, bytes);
   }
 
   /// Says that `rank` is this process, until it ends.
@@ -107,7 +136,7 @@ class SharedFile {
     return ::fcntl(file_, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
   }
 
-  void* memory() const { return memory_; }
+  void* memory() const { return pages_ == nullptr ? nullptr : pages_->memory(); }
 
  private:
   static struct flock byte_of(int rank) {
@@ -123,18 +152,15 @@ class SharedFile {
     return "tpx::comm::SharedMemory: " + what + " failed: " + std::strerror(errno);
   }
 
-  std::string map(std::size_t bytes) {
-    void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0);
-    if (memory == MAP_FAILED) return failed("mmap of " + std::to_string(bytes) + " bytes");
-    memory_ = memory;
-    bytes_ = bytes;
-    return {};
+  std::string map(std::int64_t number, std::size_t bytes) {
+    number_ = number;
+    pages_ = SharedPages::of(number, file_, bytes);
+    return pages_ != nullptr ? std::string() : failed("mmap of " + std::to_string(bytes) + " bytes");
   }
 
   int file_ = -1;
   std::int64_t number_ = 0;
-  std::size_t bytes_ = 0;
-  void* memory_ = nullptr;
+  std::shared_ptr<SharedPages> pages_;
 };
 
 }  // namespace detail

@@ -106,11 +106,16 @@ inline void all_to_all(SharedWindow& w, const SharedCall& call, const void* send
   });
 }
 
-/// Before an uneven all_to_all: the largest of all its blocks.
+/// What a rank knows of an uneven all_to_all from the counts of all ranks.
+struct Exchange {
+  std::int64_t largest = 0;                                    ///< of all blocks
+  std::array<std::int64_t, SharedWindow::max_ranks> starts{};  ///< of the block for this rank, on each rank
+};
+
+/// Before an uneven all_to_all: every rank shows its counts.
 ///
 /// @throws tpx::Error on every rank where two ranks expect different sizes of the block between them
-inline std::int64_t agree_on_blocks(SharedWindow& w, const SharedCall& call, const Blocks& out,
-                                    const Blocks& in) {
+inline Exchange agree_on_blocks(SharedWindow& w, const SharedCall& call, const Blocks& out, const Blocks& in) {
   const int p = w.ranks();
   const auto counts = [&](int rank) { return reinterpret_cast<std::int64_t*>(w.slot(rank)); };
   std::int64_t* const mine = counts(w.rank());
@@ -119,17 +124,18 @@ inline std::int64_t agree_on_blocks(SharedWindow& w, const SharedCall& call, con
     mine[p + other] = in.size(other);
   }
   w.meet(call);
-  std::int64_t largest = 0;
+  Exchange found;
   std::string wrong;
   for (int from = 0; from < p; ++from)
     for (int to = 0; to < p; ++to) {
       const std::int64_t sent = counts(from)[to];
-      largest = std::max(largest, sent);
+      found.largest = std::max(found.largest, sent);
+      if (to < w.rank()) found.starts[static_cast<std::size_t>(from)] += sent;
       if (wrong.empty()) wrong = exchange_error(from, to, sent, counts(to)[p + from]);
     }
   w.next_slot();
   if (!wrong.empty()) fail(wrong);
-  return largest;
+  return found;
 }
 
 inline void broadcast(SharedWindow& w, const SharedCall& call, void* buffer) {

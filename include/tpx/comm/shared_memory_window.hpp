@@ -42,6 +42,12 @@ struct SharedCall {
   }
 };
 
+/// Where in the shared heap a rank's buffers start; -1 where they do not lie there.
+struct SharedOffsets {
+  std::int64_t send = -1;
+  std::int64_t recv = -1;
+};
+
 /// How to wait for another process: at first the answer is under way and spinning is fastest; then the
 /// other may need this core; after `grace` it may be that nobody comes any more.
 class Patience {
@@ -102,7 +108,9 @@ class SharedWindow {
   struct alignas(shared_line) Flag {
     std::atomic<std::uint64_t> met{0};
     std::array<SharedCall, 2> calls{};
+    std::array<SharedOffsets, 2> offsets{};
   };
+  static_assert(sizeof(Flag) == shared_line, "tpx::comm::SharedMemory: what a meeting reads is in one place");
   struct alignas(shared_line) Presence {
     std::atomic<std::int64_t> process{0};
     std::atomic<bool> left{false};
@@ -176,10 +184,11 @@ class SharedWindow {
   /// Waits until all ranks have come; what each wrote before is then seen by all.
   ///
   /// @throws tpx::Error when a rank died or left the group, or, on every rank, when their calls differ
-  void meet(const SharedCall& call) {
+  void meet(const SharedCall& call, const SharedOffsets& buffers = {}) {
     Flag& mine = flag(rank_);
     const std::uint64_t now = ++meetings_;
     mine.calls[now % 2] = call;
+    mine.offsets[now % 2] = buffers;
     mine.met.store(now, std::memory_order_release);
     bool differ = false;
     for (int other = 0; other < ranks_; ++other) {
@@ -196,6 +205,9 @@ class SharedWindow {
     if (differ) [[unlikely]]
       calls_differ(now);
   }
+
+  /// Of a rank, in the last meeting.
+  SharedOffsets offsets(int rank) const { return flag(rank).offsets[meetings_ % 2]; }
 
   /// Why nothing more will come from a rank, and so from the group: empty where it may.
   std::string missing(int other) {
