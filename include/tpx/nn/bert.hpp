@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -145,9 +146,9 @@ class Bert {
            std::to_string(config_.context));
     // The tables are split by rows, so the ranks hold terms of all three, which are summed together.
     const auto terms = add(add(tokens_.rows(ids), positions_.rows(positions_of(ids))), types_.rows(types));
-    auto x = norm_(redistribute<typename Plan::stream>(terms));
-    for (const auto& block : blocks_) x = block(x, lengths);
-    return x;
+    const auto x = norm_(redistribute<typename Plan::stream>(terms));
+    return detail::through(blocks_, x,
+                           [&](const auto& block, std::size_t, const auto& in) { return block(in, lengths); });
   }
 
   /// How well each token's features are those of each of the vocabulary: the tokens' table as the output layer.

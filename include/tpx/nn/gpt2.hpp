@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include <tpx/nn/kv_cache.hpp>
@@ -139,9 +139,10 @@ class Gpt2 {
   template <class Ids, class Positions, class Keys>
   auto hidden(const Ids& ids, const Positions& position, Keys&& keys) const {
     // Both tables are split by rows, so the ranks hold terms of both, which are summed together.
-    auto x = redistribute<typename Plan::stream>(add(tokens_.rows(ids), positions_.rows(position)));
-    for (std::size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, i, keys);
-    return norm_(x);
+    const auto x = redistribute<typename Plan::stream>(add(tokens_.rows(ids), positions_.rows(position)));
+    return norm_(detail::through(blocks_, x, [&](const auto& block, std::size_t i, const auto& in) {
+      return block(in, i, keys);
+    }));
   }
 
   /// What comes after each position, before softmax: x is [..., h], of any number of dims.

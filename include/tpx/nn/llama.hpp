@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <tpx/nn/kv_cache.hpp>
 #include <tpx/nn/projection.hpp>
 #include <tpx/nn/rms_norm.hpp>
 #include <tpx/nn/token_loss.hpp>
-#include <tpx/ops/elementwise.hpp>
+#include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/rotary.hpp>
 
 namespace tpx {
@@ -210,9 +212,10 @@ class Llama {
   /// @pre         0 <= position < context
   template <class Ids, class Positions, class Keys>
   auto hidden(const Ids& ids, const Positions& position, Keys&& keys) const {
-    auto x = redistribute<typename Plan::stream>(tokens_.rows(ids));
-    for (std::size_t i = 0; i < blocks_.size(); ++i) x = blocks_[i](x, position, rotary_, i, keys);
-    return norm_(x);
+    const auto x = redistribute<typename Plan::stream>(tokens_.rows(ids));
+    return norm_(detail::through(blocks_, x, [&](const auto& block, std::size_t i, const auto& in) {
+      return block(in, position, rotary_, i, keys);
+    }));
   }
 
   /// What comes after each position, before softmax: x is [..., h], of any number of dims.

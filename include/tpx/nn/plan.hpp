@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <type_traits>
-#include <utility>
 
 #include <tpx/layout/layout.hpp>
+#include <tpx/layout/refusal.hpp>
 
 /// How a model is split over the ranks along an axis: a type that names what each of its parts does. The model's
 /// code is the same for every plan; a plan whose parts do not fit each other does not compile.
@@ -28,7 +29,7 @@ struct TensorParallel {
   using axis = Axis;
   /// Where a dim is cut.
   template <int Dim>
-  using split = Shard<Dim, Axis>;
+  using split = Shard<Dim, Balanced, Axis>;
 
   using stream = Invariant<Axis>;
   using tables = Row;
@@ -81,6 +82,18 @@ template <class Plan, class... Styles>
 using entering_whole_t =
     std::conditional_t<is_invariant(static_cast<entering_t<Plan, Styles...>*>(nullptr)),
                        entering_t<Plan, Styles...>, Replicate<typename Plan::axis>>;
+
+/// x after f(block, number, x) for each block; where the plan was refused, refused.
+template <class Blocks, class X, class F>
+auto through(const Blocks& blocks, X x, F&& f) {
+  using Y = decltype(f(blocks[0], std::size_t{0}, x));
+  if constexpr (std::is_same_v<Y, refused>) {
+    return refused{};
+  } else {
+    for (std::size_t i = 0; i < blocks.size(); ++i) x = f(blocks[i], i, x);
+    return x;
+  }
+}
 
 }  // namespace detail
 
