@@ -105,8 +105,14 @@ set(TPX_tensor_HEADERS
     tpx/tensor/run_plan.hpp
     tpx/tensor/view.hpp)
 set(TPX_io_HEADERS
+    tpx/io/bpe_gguf.hpp
+    tpx/io/bpe_merges.hpp
+    tpx/io/bpe_tokenizer.hpp
+    tpx/io/byte_level.hpp
+    tpx/io/chat_template.hpp
     tpx/io/dequantize.hpp
     tpx/io/dtype.hpp
+    tpx/io/fold_table.hpp
     tpx/io/gguf.hpp
     tpx/io/gguf_reader.hpp
     tpx/io/gguf_value.hpp
@@ -114,15 +120,28 @@ set(TPX_io_HEADERS
     tpx/io/load.hpp
     tpx/io/mapped_file.hpp
     tpx/io/model_settings.hpp
+    tpx/io/pre_tokenizer.hpp
     tpx/io/read_shard.hpp
+    tpx/io/regex.hpp
     tpx/io/safetensors.hpp
+    tpx/io/special_tokens.hpp
     tpx/io/tensor_file.hpp
+    tpx/io/token_stream.hpp
+    tpx/io/utf8.hpp
     tpx/io/write_safetensors.hpp)
 # Of these, the ones that include nlohmann-json: compiled where it is found.
 set(TPX_JSON_HEADERS
     tpx/io/model_settings.hpp
     tpx/io/safetensors.hpp
     tpx/io/write_safetensors.hpp)
+# And the ones that include PCRE2.
+set(TPX_PCRE2_HEADERS
+    tpx/io/bpe_gguf.hpp
+    tpx/io/bpe_tokenizer.hpp
+    tpx/io/chat_template.hpp
+    tpx/io/pre_tokenizer.hpp
+    tpx/io/regex.hpp
+    tpx/io/token_stream.hpp)
 set(TPX_autodiff_HEADERS
     tpx/autodiff/backward.hpp
     tpx/autodiff/parameter.hpp

@@ -10,4 +10,4 @@ configure_package_config_file(cmake/tpxConfig.cmake.in "${PROJECT_BINARY_DIR}/tp
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/tpxConfigVersion.cmake" COMPATIBILITY SameMinorVersion
                                  ARCH_INDEPENDENT)
 install(FILES "${PROJECT_BINARY_DIR}/tpxConfig.cmake" "${PROJECT_BINARY_DIR}/tpxConfigVersion.cmake"
-              cmake/FindCBLAS.cmake DESTINATION "${destination}")
+              cmake/FindCBLAS.cmake cmake/FindPCRE2.cmake DESTINATION "${destination}")
