@@ -4,23 +4,27 @@
 # Brings a Debian-like machine to where tpx builds. Does what is missing, says so, and nothing else.
 #
 #   cmake/setup.sh [--hip] [--print-prefix]
+#   cmake/setup.sh --pip
 #
 #   --hip            also the compiler, the Kokkos and the Kokkos Kernels that HIP code is compiled with
 #   --print-prefix   the folder that Kokkos was built into is the only line on standard output; empty when
 #                    CMake finds an installed Kokkos by itself (CMAKE_PREFIX_PATH, Kokkos_ROOT)
+#   --pip            only pip, which published models are fetched with
 #
 # TPX_CACHE is the folder for what is built once (default: $XDG_CACHE_HOME/tpx or ~/.cache/tpx). With HIP,
 # KOKKOS_HIP_ROOT names an installed Kokkos to take instead.
 set -euo pipefail
 
 hip=no
+pip=no
 print_prefix=no
 for option in "$@"; do
   case $option in
     --hip) hip=yes ;;
+    --pip) pip=yes ;;
     --print-prefix) print_prefix=yes ;;
     -h | --help) sed -n '4,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit 0 ;;
-    *) echo "setup.sh: unknown option '$option' (known: --hip --print-prefix)" >&2; exit 2 ;;
+    *) echo "setup.sh: unknown option '$option' (known: --hip --pip --print-prefix)" >&2; exit 2 ;;
   esac
 done
 
@@ -58,6 +62,10 @@ need_headers() {
 
 find_missing() {
   missing=()
+  if [ "$pip" = yes ]; then
+    python3 -m pip --version > /dev/null 2>&1 || missing+=(python3-pip)
+    return
+  fi
   need_command "${CXX:-g++}" g++
   need_command cmake cmake
   need_command make make
@@ -70,6 +78,7 @@ cblas.h libopenblas-dev
 doctest/doctest.h doctest-dev
 CLI/CLI.hpp libcli11-dev
 nlohmann/json.hpp nlohmann-json3-dev
+pcre2.h libpcre2-dev
 HEADERS
   if [ "$hip" = yes ]; then need_command hipcc hipcc; fi
 }
@@ -107,6 +116,8 @@ if [ ${#missing[@]} -gt 0 ]; then
   find_missing
   [ ${#missing[@]} -eq 0 ] || die "installed, but still not to be found: ${missing[*]}"
 fi
+
+if [ "$pip" = yes ]; then exit 0; fi
 
 # ---- Kokkos -----------------------------------------------------------------------------------------------
 
