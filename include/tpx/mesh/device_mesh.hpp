@@ -29,6 +29,12 @@ class Context;
 
 namespace detail {
 
+/// Where kernels run: the execution space itself, or the one in a policy that says more of it (tensor/).
+template <class Exec>
+struct space_of {
+  using type = Exec;
+};
+
 template <class Axis>
 struct sized_axis {
   using type = Axis;
@@ -130,7 +136,7 @@ class DeviceMesh {
 
  public:
   using communicator_type = Comm;
-  using execution_space = Exec;
+  using execution_space = typename detail::space_of<Exec>::type;
   using axes = AxisList<typename detail::sized_axis<Axes>::type...>;
   using context_type = Context<Exec>;
 

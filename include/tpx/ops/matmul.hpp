@@ -37,14 +37,18 @@ struct matmul_transposed {
 
 namespace detail {
 
+/// Who multiplies on the mesh.
+template <class Mesh, class Provider = typename Mesh::context_type::gemm_provider>
+using gemm_of = std::conditional_t<std::is_void_v<Provider>, kernel::DefaultGemm, Provider>;
+
 /// Y = X op(W);  X (m, k), op(W) (k, n)
 template <class T, class Mesh>
 void matmul_forward(const Mesh& mesh, kernel::Transpose stored, std::int64_t m, std::int64_t n, std::int64_t k,
                     const T* x, const T* w, T* y) {
-  mesh.context().launch({2 * m * n * k, (m * n + m * k + k * n) * std::int64_t{sizeof(T)}},
-                        [&](const auto& exec) {
-                          kernel::gemm(exec, kernel::Transpose::no, stored, m, n, k, T(1), x, w, T(0), y);
-                        });
+  mesh.context().launch(
+      {2 * m * n * k, (m * n + m * k + k * n) * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+        kernel::gemm<gemm_of<Mesh>>(exec, kernel::Transpose::no, stored, m, n, k, T(1), x, w, T(0), y);
+      });
 }
 
 /// dX (+)= dY op(W)^T,  d op(W) (+)= X^T dY;  extents m, n, k and whether W is stored transposed.
@@ -60,17 +64,17 @@ void matmul_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Work work{2 * m * n * k, (m * n + m * k + k * n) * std::int64_t{sizeof(T)}};
   if (const Sink<T> dx = tape.template sink<T>(r.in[0])) {
     tape.mesh().context().launch(work, [&](const auto& exec) {
-      kernel::gemm(exec, Transpose::no, transposed ? Transpose::no : Transpose::yes, m, k, n, T(1), dy, w,
-                   dx.accumulate ? T(1) : T(0), dx.data);
+      kernel::gemm<gemm_of<Mesh>>(exec, Transpose::no, transposed ? Transpose::no : Transpose::yes, m, k, n,
+                                  T(1), dy, w, dx.accumulate ? T(1) : T(0), dx.data);
     });
   }
   if (const Sink<T> dw = tape.template sink<T>(r.in[1])) {
     tape.mesh().context().launch(work, [&](const auto& exec) {
       const T beta = dw.accumulate ? T(1) : T(0);
       if (transposed) {
-        kernel::gemm(exec, Transpose::yes, Transpose::no, n, k, m, T(1), dy, x, beta, dw.data);
+        kernel::gemm<gemm_of<Mesh>>(exec, Transpose::yes, Transpose::no, n, k, m, T(1), dy, x, beta, dw.data);
       } else {
-        kernel::gemm(exec, Transpose::yes, Transpose::no, k, n, m, T(1), x, dy, beta, dw.data);
+        kernel::gemm<gemm_of<Mesh>>(exec, Transpose::yes, Transpose::no, k, n, m, T(1), x, dy, beta, dw.data);
       }
     });
   }

@@ -88,6 +88,18 @@ struct NoMemory {
   static void deallocate(void*) {}
 };
 
+/// Whether kernels have ended when their launch returns.
+template <class Exec>
+inline constexpr bool is_synchronous_v = false;
+#if defined(KOKKOS_ENABLE_SERIAL)
+template <>
+inline constexpr bool is_synchronous_v<Kokkos::Serial> = true;
+#endif
+#if defined(KOKKOS_ENABLE_OPENMP)
+template <>
+inline constexpr bool is_synchronous_v<Kokkos::OpenMP> = true;
+#endif
+
 /// The stream behind an instance, for communicators that enqueue their work.
 template <class Exec>
 comm::Queue queue_of(const Exec& exec) {
@@ -110,6 +122,7 @@ class Context {
  public:
   static constexpr bool has_memory = true;
   using memory_space = typename Exec::memory_space;
+  using gemm_provider = void;  ///< the default's
 
   explicit Context(Exec instance = Exec()) : instance_(std::move(instance)) {}
   ~Context() {
@@ -120,7 +133,10 @@ class Context {
 
   const Exec& instance() const { return instance_; }
   comm::Queue queue() const { return detail::queue_of(instance_); }
-  void fence() const { instance_.fence(); }
+  /// Waits until what was launched has ended; on Serial and OpenMP it has when the launch returns.
+  void fence() const {
+    if constexpr (!detail::is_synchronous_v<Exec>) instance_.fence();
+  }
   Pool<detail::KokkosMemory<memory_space>>& pool() { return pool_; }
 
   /// Calls kernels(instance), which enqueue `work` on the instance.
@@ -156,10 +172,37 @@ class Context {
   Observer observer_;
 };
 
+/// An execution space whose matrices another library than the default multiplies.
+///
+///   auto mesh = make_mesh_on<tp>(with_gemm<kernel::OneDnnGemm>(Kokkos::Serial()), world);
+///
+/// @tparam Provider  a kernel::GemmProvider
+template <class Exec, class Provider>
+struct WithGemm {
+  Exec instance;
+};
+template <class Provider, class Exec>
+WithGemm<Exec, Provider> with_gemm(const Exec& instance) {
+  return {instance};
+}
+
+template <class Exec, class Provider>
+struct detail::space_of<WithGemm<Exec, Provider>> {
+  using type = Exec;
+};
+
+template <class Exec, class Provider>
+class Context<WithGemm<Exec, Provider>> : public Context<Exec> {
+ public:
+  using gemm_provider = Provider;
+  explicit Context(const WithGemm<Exec, Provider>& policy = {}) : Context<Exec>(policy.instance) {}
+};
+
 template <>
 class Context<AbstractSpace> {
  public:
   static constexpr bool has_memory = false;
+  using gemm_provider = void;
 
   explicit Context(AbstractSpace = {}) {}
   Context(const Context&) = delete;
