@@ -72,6 +72,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/difference.hpp
     tpx/kernel/elementwise.hpp
     tpx/kernel/embedding.hpp
+    tpx/kernel/extreme.hpp
     tpx/kernel/gemm.hpp
     tpx/kernel/gemm_call.hpp
     tpx/kernel/gemm_cblas.hpp
@@ -90,6 +91,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/rotary.hpp
     tpx/kernel/softmax.hpp
     tpx/kernel/strided.hpp
+    tpx/kernel/sum_squares.hpp
     tpx/kernel/tile.hpp)
 set(TPX_tensor_HEADERS
     tpx/tensor/buffer.hpp
@@ -155,10 +157,12 @@ set(TPX_ops_HEADERS
     tpx/ops/einsum.hpp
     tpx/ops/elementwise.hpp
     tpx/ops/embedding.hpp
+    tpx/ops/extreme.hpp
     tpx/ops/flatten.hpp
     tpx/ops/layer_norm.hpp
     tpx/ops/mask.hpp
     tpx/ops/matmul.hpp
+    tpx/ops/norm.hpp
     tpx/ops/op.hpp
     tpx/ops/pointwise.hpp
     tpx/ops/redistribute.hpp

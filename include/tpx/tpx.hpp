@@ -53,10 +53,12 @@
 #include <tpx/ops/einsum.hpp>
 #include <tpx/ops/elementwise.hpp>
 #include <tpx/ops/embedding.hpp>
+#include <tpx/ops/extreme.hpp>
 #include <tpx/ops/flatten.hpp>
 #include <tpx/ops/layer_norm.hpp>
 #include <tpx/ops/mask.hpp>
 #include <tpx/ops/matmul.hpp>
+#include <tpx/ops/norm.hpp>
 #include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/redistribute.hpp>
 #include <tpx/ops/reduce.hpp>

@@ -26,6 +26,44 @@ constexpr bool are_dims(int n) {
   return seen == count;
 }
 
+/// The rule of an op on x whose result lacks the dims that it reduces.
+template <int... Dims>
+constexpr OpRule reduction_rule(int n, Linearity linearity) {
+  OpRule r;
+  r.linearity = linearity;
+  r.operands = 1;
+  r.ndim[0] = n;
+  for (int d = 0; d < n; ++d) {
+    r.factor[0][d] = static_cast<signed char>(d);
+    if (!is_summed<Dims...>(d)) r.result[r.result_ndim++] = static_cast<signed char>(d);
+  }
+  return r;
+}
+
+/// The result's global extents, and the walks of a shard of x along the dims that are kept and those that are
+/// not.
+struct ReducedWalks {
+  Shape global;
+  kernel::StrideMap kept, summed;
+};
+template <int... Dims>
+ReducedWalks reduced_walks(const Shape& global, const Shape& local) {
+  ReducedWalks walks;
+  for (int d = 0; d < local.ndim(); ++d) {
+    if (!is_summed<Dims...>(d)) walks.global.push_back(global[d]);
+    (is_summed<Dims...>(d) ? walks.summed : walks.kept).push_back(local[d], local.count(d + 1, local.ndim()));
+  }
+  return walks;
+}
+
+/// The product of the extents of the dims that are reduced.
+template <int... Dims>
+std::int64_t reduced_count(const Shape& shape) {
+  std::int64_t n = 1;
+  for (int d = 0; d < shape.ndim(); ++d) n *= is_summed<Dims...>(d) ? shape[d] : 1;
+  return n;
+}
+
 }  // namespace detail
 
 namespace ops {
@@ -33,17 +71,7 @@ namespace ops {
 /// A factor that no dim of the result has is summed over; a rank that has a part of it has a term.
 template <int N, int... Dims>
 struct sum {
-  static constexpr OpRule rule = [] {
-    OpRule r;
-    r.linearity = Linearity::product;
-    r.operands = 1;
-    r.ndim[0] = N;
-    for (int d = 0; d < N; ++d) {
-      r.factor[0][d] = static_cast<signed char>(d);
-      if (!detail::is_summed<Dims...>(d)) r.result[r.result_ndim++] = static_cast<signed char>(d);
-    }
-    return r;
-  }();
+  static constexpr OpRule rule = detail::reduction_rule<Dims...>(N, Linearity::product);
 };
 
 template <int N>
@@ -88,16 +116,11 @@ auto scaled_sum(const X& x, double factor) {
   using T = typename X::element_type;
   const Region region("tpx::sum");
   const Shape local = x.local_shape();
-  Shape global;
-  kernel::StrideMap kept, summed;
-  for (int d = 0; d < X::ndim; ++d) {
-    if (!is_summed<Dims...>(d)) global.push_back(x.extent(d));
-    (is_summed<Dims...>(d) ? summed : kept).push_back(local[d], local.count(d + 1, X::ndim));
-  }
-  auto y = make_result<Op, T, Op::rule.result_ndim, over<>>(global, x);
+  const ReducedWalks walks = reduced_walks<Dims...>(x.shape(), local);
+  auto y = make_result<Op, T, Op::rule.result_ndim, over<>>(walks.global, x);
   const T* in = x.data();
   x.mesh().context().launch({local.count(), local.count() * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    kernel::sum_strided(exec, in, kept, summed, static_cast<T>(factor), y.data());
+    kernel::sum_strided(exec, in, walks.kept, walks.summed, static_cast<T>(factor), y.data());
   });
   return record(
       std::move(y), &sum_backward<T, typename X::mesh_type, Dims...>,
@@ -165,8 +188,7 @@ auto mean(const X& x) {
   if constexpr (!detail::admits<ops::sum<X::ndim, Dims...>, over<>, X>()) {
     return refused{};
   } else {
-    std::int64_t n = 1;
-    for (int d = 0; d < X::ndim; ++d) n *= detail::is_summed<Dims...>(d) ? x.extent(d) : 1;
+    const std::int64_t n = detail::reduced_count<Dims...>(x.shape());
     TPX_EXPECTS(n >= 1, x.describe(), "the mean of no elements is no number");
     return detail::scaled_sum<Dims...>(x, 1.0 / static_cast<double>(n));
   }
