@@ -160,3 +160,31 @@ TEST_CASE("buffers may outlive their pool, and give their memory back to the sys
   another.reset();
   CHECK(Heap::alive == 0);
 }
+
+TEST_CASE("memory comes from a source while it has some, and goes back to it") {
+  const std::int64_t before = Heap::alive;
+  int lent = 0;
+  tpx::Buffer kept;
+  {
+    Pool pool;
+    pool.draw_from([&](std::int64_t bytes) {
+      if (lent == 1) return std::shared_ptr<void>();
+      ++lent;
+      return std::shared_ptr<void>(std::malloc(static_cast<std::size_t>(bytes)), [&](void* data) {
+        --lent;
+        std::free(data);
+      });
+    });
+    kept = pool.allocate(1000);
+    CHECK(lent == 1);
+    CHECK(Heap::alive == before);
+    const tpx::Buffer more = pool.allocate(1000);
+    CHECK(Heap::alive == before + 1);
+    const tpx::Buffer other = pool.allocate(5000);
+    CHECK(Heap::alive == before + 2);
+  }
+  CHECK(Heap::alive == before);
+  CHECK(lent == 1);  // the buffer outlives the pool
+  kept.reset();
+  CHECK(lent == 0);
+}

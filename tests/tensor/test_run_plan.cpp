@@ -6,6 +6,7 @@
 #include <random>
 #include <vector>
 
+#include <tpx/comm/shared_memory.hpp>
 #include <tpx/layout/ragged.hpp>
 
 #include "layout/specs.hpp"
@@ -222,6 +223,16 @@ TEST_CASE("every redistribution of two dims on two axes, and its transpose") {
   const int p = all.size();
   const auto mesh = make_mesh<dp, tp>(all, {p == 4 ? 2 : 1, 0});
   CHECK(run_all_pairs(all, mesh, Shape{12, 16 * 3}) == 27 * 27);
+}
+
+// Shards lie in symmetric memory: pieces are taken out of them where they are.
+TEST_CASE("every redistribution through shared memory, and its transpose") {
+  const comm::Recording<comm::SharedMemory> all(comm::SharedMemory::over(comm::Mpi::world()));
+  const auto mesh = make_mesh<dp, tp>(all, {all.size() == 4 ? 2 : 1, 0});
+  CHECK(mesh.context().pool().source() != nullptr);
+  CHECK(run_all_pairs(all, mesh, Shape{12, 16 * 3}) == 27 * 27);
+  const auto three_dims = [](Spec spec) { return spec[0].kind == Kind::invariant; };
+  CHECK(run_pairs(all, mesh, Shape{12, 24, 12}, three_dims) == 36);
 }
 
 // With axes of unequal sizes, and with three, an exchange is not its own inverse.

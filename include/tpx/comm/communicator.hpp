@@ -3,6 +3,8 @@
 
 #include <concepts>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <type_traits>
 
@@ -55,6 +57,11 @@ using tpx::Reduction;
 struct Queue {
   void* handle = nullptr;
 };
+
+/// Where memory comes from: `bytes` of it, given back by the last holder; null where there is no more. A
+/// communicator that reads the buffers of other ranks where they are gives out such memory: its
+/// `symmetric_memory()` is a source.
+using MemorySource = std::function<std::shared_ptr<void>(std::int64_t bytes)>;
 
 /// A group of p ranks that exchange dense buffers; a handle, so its operations are const.
 ///

@@ -44,6 +44,20 @@ class Recording {
     return Recording(inner_.subgroup(members), log_, label_);
   }
 
+  /// As the wrapped communicator gives it out.
+  MemorySource symmetric_memory() const requires requires(const Comm& comm) { comm.symmetric_memory(); }
+  { return inner_.symmetric_memory(); }
+
+  /// As the wrapped communicator does it; counted as a call of `elements` where it was one.
+  template <class F>
+  requires requires(const Comm& comm) { comm.symmetric_memory(); }
+  bool read_in_place(Collective what, const void* buffer, std::int64_t count, std::int64_t elements,
+                     Element element, F&& f) const {
+    const bool done = inner_.read_in_place(what, buffer, count, elements, element, std::forward<F>(f));
+    if (done) add(what, elements, element);
+    return done;
+  }
+
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,
                   Queue queue = {}) const {
     add(Collective::all_reduce, count, element);

@@ -96,15 +96,16 @@ class SharedMemory {
   /// reads the buffers of all and does more than a collective does. It throws nothing. Afterwards nobody reads
   /// this rank's buffer any more.
   ///
-  /// @param  what   what it stands for, as peers and errors see it
-  /// @param  all    the number that the ranks must agree on; `count` is this rank's elements
+  /// @param  what      the collective that it stands for, as peers, errors and logs see it
+  /// @param  count     elements of this rank's buffer
+  /// @param  elements  those of the collective as logs count them, the same on every rank
   /// @return false on every rank where one shows other memory: then f is not called
   /// @comm   two meetings
   template <class F>
-  bool read_in_place(Collective what, const void* buffer, std::int64_t count, std::int64_t all, Element element,
-                     F&& f) const {
+  bool read_in_place(Collective what, const void* buffer, std::int64_t count, std::int64_t elements,
+                     Element element, F&& f) const {
     detail::check_buffer(what, buffer, count);
-    return detail::in_place::read(live(), heap_, {all, -1, what, element}, buffer, count, f);
+    return detail::in_place::read(live(), heap_, {elements, -1, what, element}, buffer, count, f);
   }
 
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -13,14 +12,10 @@
 #include <utility>
 #include <vector>
 
+#include <tpx/comm/communicator.hpp>
 #include <tpx/comm/shared_memory_file.hpp>
 
-namespace tpx::comm {
-
-/// Where memory comes from: `bytes` of it, given back by the last holder; null where there is no more.
-using MemorySource = std::function<std::shared_ptr<void>(std::int64_t bytes)>;
-
-namespace detail {
+namespace tpx::comm::detail {
 
 /// Memory of several processes that each of them sees: every rank has a part, from which it alone gives out
 /// pieces, and reads and writes the parts of the others where they are.
@@ -135,5 +130,4 @@ class GroupHeap {
   std::vector<int> parts_;
 };
 
-}  // namespace detail
-}  // namespace tpx::comm
+}  // namespace tpx::comm::detail

@@ -28,6 +28,27 @@ void copy_elements(const Mesh& mesh, const T* src, T* dst, std::int64_t count) {
                         [&](const auto& exec) { kernel::copy(exec, src, dst, count); });
 }
 
+/// copy(shard, k) for the shard of each rank k along `axes`, read where it lies: a collective without packing.
+/// False, on every rank alike, where the communicator or the memory is not made for that; then nothing was done.
+///
+/// @param what, elements  the collective it stands for, and its elements as logs count them
+/// @comm  `what` of `elements` over `axes`
+/// @pre   there are several ranks along the axes
+template <class T, class Mesh, class Copy>
+bool read_in_place(const Mesh& mesh, unsigned axes, comm::Collective what, const T* send, std::int64_t count,
+                   std::int64_t elements, Copy copy) {
+  if constexpr (requires { mesh.communicator(axes).symmetric_memory(); }) {
+    const Region region(comm::name(what));
+    before_host_reads(mesh);
+    return mesh.communicator(axes).read_in_place(what, send, count, elements, element_v<T>, [&](auto shards) {
+      for (std::size_t k = 0; k < shards.size(); ++k)
+        copy(static_cast<const T*>(shards[k]), static_cast<std::int64_t>(k));
+      mesh.context().fence();  // whose end tells the others that their shards were read
+    });
+  }
+  return false;
+}
+
 /// @comm all_reduce of `count` elements over `axes`
 template <class T, class Mesh>
 void all_reduce(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::int64_t count,

@@ -3,6 +3,8 @@
 
 #include <limits>
 #include <memory>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <tpx/comm/abstract.hpp>
@@ -34,6 +36,16 @@ struct default_space<comm::Threads> {
 };
 #endif
 
+/// Tensors lie where the communicator reads them without a copy, if it gives out such memory.
+template <class Exec, class Comm, class... Instance>
+std::shared_ptr<Context<Exec>> context_for(const Comm& world, const Instance&... instance) {
+  auto context = std::make_shared<Context<Exec>>(instance...);
+  if constexpr (requires { world.symmetric_memory(); })
+    if constexpr (std::is_same_v<typename Context<Exec>::memory_space, Kokkos::HostSpace>)
+      context->pool().draw_from(world.symmetric_memory());
+  return context;
+}
+
 }  // namespace detail
 
 /// Arranges the ranks of a communicator along named axes, major first, on the communicator's default
@@ -50,19 +62,21 @@ struct default_space<comm::Threads> {
 template <class... Axes, class Comm>
 auto make_mesh(const Comm& world, std::vector<int> sizes = {}) {
   using Exec = typename detail::default_space<Comm>::type;
-  return DeviceMesh<Comm, Exec, Axes...>(world, std::move(sizes), std::make_shared<Context<Exec>>());
+  return DeviceMesh<Comm, Exec, Axes...>(world, std::move(sizes), detail::context_for<Exec>(world));
 }
 
 /// The same on a given execution-space instance.
 template <class... Axes, class Comm, class Exec>
 auto make_mesh_on(const Exec& instance, const Comm& world, std::vector<int> sizes = {}) {
-  return DeviceMesh<Comm, Exec, Axes...>(world, std::move(sizes), std::make_shared<Context<Exec>>(instance));
+  return DeviceMesh<Comm, Exec, Axes...>(world, std::move(sizes), detail::context_for<Exec>(world, instance));
 }
 
 /// The mesh with its kernels on another instance of its execution space, and memory of their own.
 template <class Comm, class Exec, class... Axes>
 auto with_instance(const DeviceMesh<Comm, Exec, Axes...>& mesh, const Exec& instance) {
-  return mesh.with_context(std::make_shared<Context<Exec>>(instance));
+  auto context = std::make_shared<Context<Exec>>(instance);
+  context->pool().draw_from(mesh.context().pool().source());
+  return mesh.with_context(std::move(context));
 }
 
 /// A mesh that is not here, to find out what a program would do on it, seen from its first rank.

@@ -5,8 +5,10 @@
 #include <bit>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <tpx/comm/communicator.hpp>
 #include <tpx/core/error.hpp>
 #include <tpx/tensor/buffer.hpp>
 
@@ -33,6 +35,10 @@ class Pool {
       if (block->holders == 0) give_up(block);
     }
   }
+
+  /// Asks for memory here first, and of Memory where there is none: for memory that peers see.
+  void draw_from(comm::MemorySource source) { source_ = std::move(source); }
+  const comm::MemorySource& source() const { return source_; }
 
   /// Memory of at least `bytes`, content undefined.
   /// @throws tpx::Error where the memory in use would exceed the limit
@@ -80,7 +86,8 @@ class Pool {
     block->owner = this;
     block->release = [](detail::Block* b) { static_cast<Pool*>(b->owner)->take_back(b); };
     try {
-      block->data = Memory::allocate(block->capacity);
+      if (source_) block->lender = source_(block->capacity);
+      block->data = block->lender ? block->lender.get() : Memory::allocate(block->capacity);
       made_.push_back(block);
     } catch (...) {
       give_up(block);
@@ -91,7 +98,7 @@ class Pool {
   }
 
   static void give_up(detail::Block* block) {
-    if (block->data != nullptr) Memory::deallocate(block->data);
+    if (block->data != nullptr && !block->lender) Memory::deallocate(block->data);
     delete block;
   }
 
@@ -100,6 +107,7 @@ class Pool {
     free_[static_cast<std::size_t>(class_of(block->capacity))].push_back(block);
   }
 
+  comm::MemorySource source_;
   std::vector<detail::Block*> made_;
   std::vector<std::vector<detail::Block*>> free_ = std::vector<std::vector<detail::Block*>>(64 * 4);
   std::int64_t allocations_ = 0;

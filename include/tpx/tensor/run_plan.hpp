@@ -98,6 +98,12 @@ class StepRunner {
     const std::int64_t rows = before_.count(0, d);
     Buffer gathered = memory(after_.count());  // (ranks, rows, width)
     if (even(step_.from)) {
+      const std::int64_t width = before_.count(d, before_.ndim());
+      if (rows > 1 && read_in_place(comm::Collective::all_gather, in, after_.count(),
+                                    [&](const T* shard, std::int64_t k) {
+                                      copy_block(shard, width, gathered.as<T>() + k * width, ranks_ * width, rows);
+                                    }))
+        return gathered;
       detail::all_gather(mesh_, step_.axes, in.as<T>(), gathered.as<T>(), before_.count());
       return swap_outer(std::move(gathered), ranks_, rows, before_.count(d, before_.ndim()));
     }
@@ -128,10 +134,47 @@ class StepRunner {
     if (!even(step_.from) || !even(step_.to)) return exchange(in, j, i);
     Shape piece = before_;
     piece[j] = after_[j];
+    if (Buffer whole = exchange_in_place(in, i, j); whole) return whole;
     const Buffer outgoing = swap_outer(in, piece.count(0, j), ranks_, piece.count(j, piece.ndim()));
     Buffer incoming = memory(after_.count());
     detail::all_to_all(mesh_, step_.axes, outgoing.as<T>(), incoming.as<T>(), piece.count());
     return swap_outer(std::move(incoming), ranks_, piece.count(0, i), piece.count(i, piece.ndim()));
+  }
+
+  /// Takes the pieces of dim j out of the shards of the others where they lie, and puts them in their order along
+  /// dim i. Empty where shards cannot be read there.
+  Buffer exchange_in_place(const Buffer& in, int i, int j) {
+    Buffer out = memory(after_.count());
+    // Of the two dims one lies outside: (outer, first, between, second, inner).
+    const int first = i < j ? i : j;
+    const int second = i < j ? j : i;
+    const std::int64_t outer = before_.count(0, first);
+    const std::int64_t between = before_.count(first + 1, second);
+    const std::int64_t theirs = before_.count(second, before_.ndim());  // a row of a shard
+    const std::int64_t ours = after_.count(second, after_.ndim());      // and of the result
+    const std::int64_t width = theirs < ours ? theirs : ours;
+    const std::int64_t rows = (i < j ? before_[first] : after_[first]) * between;
+    const bool done = read_in_place(
+        comm::Collective::all_to_all, in, before_.count(), [&](const T* shard, std::int64_t k) {
+          for (std::int64_t o = 0; o < outer; ++o) {
+            const T* src = shard + o * before_[first] * between * theirs;
+            T* dst = out.as<T>() + o * after_[first] * between * ours;
+            if (i < j) {
+              src += place_ * width;
+              dst += k * rows * ours;
+            } else {
+              src += place_ * rows * theirs;
+              dst += k * width;
+            }
+            copy_block(src, theirs, dst, ours, rows);
+          }
+        });
+    return done ? out : Buffer();
+  }
+
+  template <class Copy>
+  bool read_in_place(comm::Collective what, const Buffer& in, std::int64_t elements, Copy copy) {
+    return detail::read_in_place<T>(mesh_, step_.axes, what, in.as<T>(), before_.count(), elements, copy);
   }
 
   /// The axes on a dim change their order: the piece with number m, counted along the old order, belongs to
