@@ -89,6 +89,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/reduce.hpp
     tpx/kernel/rms_norm.hpp
     tpx/kernel/rotary.hpp
+    tpx/kernel/sample.hpp
     tpx/kernel/softmax.hpp
     tpx/kernel/strided.hpp
     tpx/kernel/sum_squares.hpp
@@ -169,6 +170,7 @@ set(TPX_ops_HEADERS
     tpx/ops/reduce.hpp
     tpx/ops/rms_norm.hpp
     tpx/ops/rotary.hpp
+    tpx/ops/sample.hpp
     tpx/ops/shape.hpp
     tpx/ops/softmax.hpp
     tpx/ops/trailing.hpp
@@ -177,6 +179,7 @@ set(TPX_nn_HEADERS
     tpx/nn/bert.hpp
     tpx/nn/bert_file.hpp
     tpx/nn/file_weights.hpp
+    tpx/nn/generate.hpp
     tpx/nn/gpt.hpp
     tpx/nn/gpt2.hpp
     tpx/nn/gpt2_file.hpp

@@ -64,12 +64,14 @@
 #include <tpx/ops/reduce.hpp>
 #include <tpx/ops/rms_norm.hpp>
 #include <tpx/ops/rotary.hpp>
+#include <tpx/ops/sample.hpp>
 #include <tpx/ops/shape.hpp>
 #include <tpx/ops/softmax.hpp>
 #include <tpx/ops/transfer.hpp>
 
 // nn
 #include <tpx/nn/bert.hpp>
+#include <tpx/nn/generate.hpp>
 #include <tpx/nn/gpt.hpp>
 #include <tpx/nn/gpt2.hpp>
 #include <tpx/nn/layer_norm.hpp>
