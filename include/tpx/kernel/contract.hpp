@@ -118,25 +118,6 @@ struct SmallProducts {
   }
 };
 
-/// C = op(A) op(B) + beta C with rows `stride` apart, in blocks that the BLAS can count.
-template <class T, class Exec>
-void gemm_strided(const Exec& exec, Transpose ta, Transpose tb, std::int64_t m, std::int64_t n, std::int64_t k,
-                  const T* a, std::int64_t lda, const T* b, std::int64_t ldb, T beta, T* c, std::int64_t ldc) {
-  const std::int64_t limit = gemm_extent_limit();
-  for (std::int64_t i = 0; i < m; i += limit) {
-    for (std::int64_t j = 0; j < n; j += limit) {
-      for (std::int64_t p = 0; p < k; p += limit) {
-        const std::int64_t rows = m - i < limit ? m - i : limit, columns = n - j < limit ? n - j : limit;
-        const std::int64_t depth = k - p < limit ? k - p : limit;
-        gemm_block(exec, GemmCall<T>{ta, tb, rows, columns, depth, T(1),
-                                     a + (ta == Transpose::yes ? p * lda + i : i * lda + p), lda,
-                                     b + (tb == Transpose::yes ? j * ldb + p : p * ldb + j), ldb,
-                                     p == 0 ? beta : T(1), c + i * ldc + j, ldc});
-      }
-    }
-  }
-}
-
 constexpr Transpose flipped(Transpose t) { return t == Transpose::yes ? Transpose::no : Transpose::yes; }
 
 }  // namespace impl
@@ -185,9 +166,10 @@ struct Contraction {
 
 /// c (+)= the product of a and b, as the plan says.
 ///
-/// @param  scratch  plan.scratch() elements
+/// @tparam Provider  of the GEMM
+/// @param  scratch   plan.scratch() elements
 /// @post   nothing is copied where strides can say where the rows lie
-template <class T, class Exec>
+template <class Provider = DefaultGemm, class T, class Exec>
 void contract(const Exec& exec, const Contraction& plan, const T* a, const T* b, T* c, T* scratch,
               bool accumulate = false) {
   using impl::MatrixSide;
@@ -206,7 +188,7 @@ void contract(const Exec& exec, const Contraction& plan, const T* a, const T* b,
   const bool add = accumulate && !of_c.copied;
 
   constexpr std::int64_t small = is_host_space_v<Exec> ? 512 : 32 * 1024;
-  if (k == 0 || (batches > 1 && m * n * k <= small)) {
+  if (batches > 1 && m * n * k <= small) {
     for_groups(exec, "tpx::small_products", batches * m,
                impl::SmallProducts<T>{from_a, from_b, to, of_a.walk(), of_b.walk(), of_c.walk(), m, n, k, add});
   } else {
@@ -216,11 +198,11 @@ void contract(const Exec& exec, const Contraction& plan, const T* a, const T* b,
       T* out = to + of_c.batch.offset(i);
       const T beta = add ? T(1) : T(0);
       if (of_c.stored == Transpose::no) {
-        impl::gemm_strided(exec, of_a.stored, of_b.stored, m, n, k, left, of_a.stride, right, of_b.stride, beta, out,
-                           of_c.stride);
+        multiply<Provider>(exec, GemmCall<T>{of_a.stored, of_b.stored, m, n, k, T(1), left, of_a.stride, right,
+                                             of_b.stride, beta, out, of_c.stride});
       } else {  // C^T = B^T A^T
-        impl::gemm_strided(exec, impl::flipped(of_b.stored), impl::flipped(of_a.stored), n, m, k, right, of_b.stride,
-                           left, of_a.stride, beta, out, of_c.stride);
+        multiply<Provider>(exec, GemmCall<T>{impl::flipped(of_b.stored), impl::flipped(of_a.stored), n, m, k, T(1),
+                                             right, of_b.stride, left, of_a.stride, beta, out, of_c.stride});
       }
     }
   }

@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include <tpx/kernel/contract.hpp>
-#include <tpx/ops/op.hpp>
+#include <tpx/ops/matmul.hpp>
 
 namespace tpx {
 
@@ -91,7 +91,7 @@ void contract(const Mesh& mesh, const kernel::Labelled& of_a, const kernel::Labe
   const Buffer scratch = plan.scratch() > 0 ? allocate<T>(mesh, plan.scratch()) : Buffer();
   mesh.context().launch({plan.flops(), (plan.elements() + 2 * plan.scratch()) * std::int64_t{sizeof(T)}},
                         [&](const auto& exec) {
-                          kernel::contract(exec, plan, a, b, c, scratch.template as<T>(), accumulate);
+                          kernel::contract<gemm_of<Mesh>>(exec, plan, a, b, c, scratch.template as<T>(), accumulate);
                         });
 }
 
