@@ -199,12 +199,14 @@ set(TPX_nn_HEADERS
 set(TPX_train_HEADERS
     tpx/train/adamw.hpp
     tpx/train/calibrate.hpp
+    tpx/train/checkpoint.hpp
+    tpx/train/checkpoint_file.hpp
     tpx/train/clip.hpp
     tpx/train/cluster.hpp
     tpx/train/cost_model.hpp
     tpx/train/gradients.hpp
-    tpx/train/model_parts.hpp
     tpx/train/micro_batch.hpp
+    tpx/train/model_parts.hpp
     tpx/train/pipeline.hpp
     tpx/train/pipeline_check.hpp
     tpx/train/pipeline_gpt.hpp
@@ -213,7 +215,9 @@ set(TPX_train_HEADERS
     tpx/train/pipeline_placement.hpp
     tpx/train/pipeline_schedule.hpp
     tpx/train/planner.hpp
-    tpx/train/schedule.hpp)
+    tpx/train/schedule.hpp
+    tpx/train/settings.hpp
+    tpx/train/tensor_part.hpp)
 
 # The entry header, above all floors.
 set(TPX_entry_HEADERS

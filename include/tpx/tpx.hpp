@@ -84,6 +84,8 @@
 // train
 #include <tpx/train/adamw.hpp>
 #include <tpx/train/calibrate.hpp>
+#include <tpx/train/checkpoint.hpp>
+#include <tpx/train/checkpoint_file.hpp>
 #include <tpx/train/clip.hpp>
 #include <tpx/train/cluster.hpp>
 #include <tpx/train/cost_model.hpp>
@@ -99,3 +101,5 @@
 #include <tpx/train/pipeline_schedule.hpp>
 #include <tpx/train/planner.hpp>
 #include <tpx/train/schedule.hpp>
+#include <tpx/train/settings.hpp>
+#include <tpx/train/tensor_part.hpp>

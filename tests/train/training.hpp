@@ -50,6 +50,7 @@ class Training {
 
   Gpt<T, Mesh, tp>& model() { return model_; }
   Gradients<Gpt<T, Mesh, tp>>& gradients() { return gradients_; }
+  AdamW<Gpt<T, Mesh, tp>>& optimizer() { return optimizer_; }
 
   /// Sequences with a rule and exceptions to it, `shift` characters later.
   auto characters(std::int64_t step, std::int64_t shift) const {

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tpx/autodiff/parameter.hpp>
+#include <tpx/comm/agree.hpp>
+#include <tpx/io/load.hpp>
+#include <tpx/tensor/host_copy.hpp>
+#include <tpx/train/checkpoint_file.hpp>
+#include <tpx/train/settings.hpp>
+
+/// Checkpoints: tensors by name and global shape, so that any mesh reads what any other wrote.
+///
+///   folder/step-000000000120/manifest       version, step, facts, the parts' sizes and checksums
+///                            part-00000 ...  of each rank
+///
+/// A checkpoint is written beside the others under another name, put on the disk, and renamed at last: what has
+/// its own name is complete, whenever the job is killed.
+namespace tpx {
+
+/// What a checkpoint says beside tensors, by key.
+using CheckpointFacts = std::map<std::string, std::string>;
+
+namespace detail {
+
+inline constexpr int checkpoint_version = 1;
+inline constexpr const char* checkpoint_title = "tpx checkpoint ";
+
+template <class Mesh>
+constexpr unsigned all_axes = (1u << Mesh::axes::size) - 1;
+
+inline std::string step_name(std::int64_t step) {
+  char text[32];
+  std::snprintf(text, sizeof text, "step-%012lld", static_cast<long long>(step));
+  return text;
+}
+inline std::string part_name(int rank) {
+  char text[24];
+  std::snprintf(text, sizeof text, "part-%05d", rank);
+  return text;
+}
+
+/// Steps of the complete checkpoints in a folder, the newest first; empty where there is no folder.
+inline std::vector<std::int64_t> stored_steps(const std::string& folder) {
+  std::vector<std::int64_t> steps;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    long long step = 0;
+    if (std::sscanf(name.c_str(), "step-%lld", &step) == 1 && name == step_name(step)) steps.push_back(step);
+  }
+  std::sort(steps.rbegin(), steps.rend());
+  return steps;
+}
+
+/// Puts a complete folder under a name, in the place of what may have it, and makes that last.
+inline void put_in_place(const std::string& written, const std::string& name, const std::string& folder) {
+  if (::rename(written.c_str(), name.c_str()) != 0) {
+    if (errno != ENOTEMPTY && errno != EEXIST) fail_on(name, "cannot be put in place", errno);
+    // Of the same step, stored by an earlier run: the two change names at once.
+    if (::renameat2(AT_FDCWD, written.c_str(), AT_FDCWD, name.c_str(), RENAME_EXCHANGE) != 0)
+      fail_on(name, "cannot be replaced", errno);
+    std::filesystem::remove_all(written);
+  }
+  sync_folder(folder);
+}
+
+/// Removes what is older than the newest `keep`, and what was not completed.
+inline void remove_old(const std::string& folder, std::size_t keep) {
+  const std::vector<std::int64_t> steps = stored_steps(folder);
+  std::error_code ignored;  // what stays is in nobody's way
+  for (std::size_t i = keep; i < steps.size(); ++i)
+    std::filesystem::remove_all(std::filesystem::path(folder) / step_name(steps[i]), ignored);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("step-") && name.ends_with(".writing"))
+      std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+}  // namespace detail
+
+/// Stores one checkpoint, every rank its own parts.
+///
+///   CheckpointWriter writer(mesh, folder, step);  writer.fact("seed", "7");
+///   writer.add(part, values);  ...  writer.commit();
+///
+/// @tparam Mesh  of all ranks that take part
+template <class Mesh>
+class CheckpointWriter {
+ public:
+  /// @comm   over all axes, an all_reduce (min) of one i32
+  /// @throws tpx::Error, on every rank, where the folder cannot be made
+  CheckpointWriter(const Mesh& mesh, std::string folder, std::int64_t step)
+      : mesh_(mesh), folder_(std::move(folder)), name_(folder_ + "/" + detail::step_name(step)), step_(step) {
+    detail::together(mesh_, [&] {
+      if (mesh_.rank() != 0) return;
+      std::error_code error;
+      std::filesystem::remove_all(written(), error);
+      if (!error) std::filesystem::create_directories(written(), error);
+      if (error) fail("tpx::checkpoint: the folder '" + written() + "' cannot be made: " + error.message());
+    });
+    run([&] { part_.emplace(written() + "/" + detail::part_name(mesh_.rank())); });
+  }
+
+  /// The same on every rank; the first rank's are stored.
+  void fact(const std::string& key, const std::string& value) {
+    TPX_EXPECTS(key.find_first_of("=\n#") == std::string::npos &&
+                    value.find_first_of("\n#") == std::string::npos && key == detail::trimmed(key) &&
+                    value == detail::trimmed(value) && !key.empty(),
+                key, value, "a fact is a line 'key = value'");
+    facts_[key] = value;
+  }
+
+  /// Writes this rank's part of a tensor, if it is the one that stores it. What goes wrong is told by commit().
+  template <class T>
+  void add(const TensorPart& part, std::span<const T> values) {
+    if (!part.stored || part.count == 0) return;
+    run([&] {
+      TPX_EXPECTS(static_cast<std::int64_t>(values.size()) == part.count, part.name, values.size(), part.count);
+      part_->add(part, std::as_bytes(values));
+    });
+  }
+
+  /// Completes the checkpoint; then the newest `keep` stay.
+  ///
+  /// @post   on the disk, under its own name; after an error whatever was there before is, and nothing else
+  /// @comm   over all axes, three all_reduces (min) of one i32, and an all_gather of two i64
+  /// @throws tpx::Error, on every rank
+  void commit(std::size_t keep = 2) {
+    std::int64_t mine[2]{};
+    run([&] {
+      const auto [size, sum] = part_->finish();
+      mine[0] = size;
+      mine[1] = static_cast<std::int64_t>(sum);
+    });
+    try {
+      detail::together(mesh_, [&] {
+        if (!error_.empty()) throw Error(error_);
+      });
+      std::vector<std::int64_t> all(2 * static_cast<std::size_t>(mesh_.size()));
+      if (mesh_.size() > 1)
+        mesh_.communicator(detail::all_axes<Mesh>).all_gather(mine, all.data(), 2, Element::i64);
+      else
+        std::copy(mine, mine + 2, all.begin());
+      detail::together(mesh_, [&] {
+        if (mesh_.rank() == 0) write_manifest(all);
+      });
+      detail::together(mesh_, [&] {
+        if (mesh_.rank() != 0) return;
+        detail::sync_folder(written());
+        detail::put_in_place(written(), name_, folder_);
+        detail::remove_old(folder_, keep);
+      });
+    } catch (const Error&) {
+      std::error_code ignored;
+      if (mesh_.rank() == 0) std::filesystem::remove_all(written(), ignored);
+      throw;
+    }
+  }
+
+ private:
+  std::string written() const { return name_ + ".writing"; }
+
+  /// What fails is kept until all ranks can be told.
+  template <class F>
+  void run(F&& f) {
+    if (!error_.empty()) return;
+    try {
+      f();
+    } catch (const std::exception& e) {
+      error_ = e.what();
+    }
+  }
+
+  void write_manifest(const std::vector<std::int64_t>& all) const {
+    std::string text = detail::checkpoint_title + std::to_string(detail::checkpoint_version) + "\n";
+    text += "step = " + std::to_string(step_) + "\n";
+    for (const auto& [key, value] : facts_) text += "fact." + key + " = " + value + "\n";
+    for (int r = 0; r < mesh_.size(); ++r) {
+      const auto at = 2 * static_cast<std::size_t>(r);
+      text += "part." + detail::part_name(r) + " = " + std::to_string(all[at]) + " " +
+              std::to_string(static_cast<std::uint64_t>(all[at + 1])) + "\n";
+    }
+    text += "checksum = " + std::to_string(detail::checksum(text)) + "\n";
+    detail::OutputFile file(written() + "/manifest");
+    file.write(text);
+    file.sync();
+  }
+
+  Mesh mesh_;
+  std::string folder_, name_;
+  std::int64_t step_;
+  CheckpointFacts facts_;
+  std::optional<detail::PartWriter> part_;
+  std::string error_;
+};
+
+/// One complete checkpoint, as one rank reads it. Elements are checked against their checksums when they are
+/// read.
+class Checkpoint {
+ public:
+  /// @throws tpx::Error with what is missing or changed, or that a newer version wrote it
+  explicit Checkpoint(std::string path) : path_(std::move(path)) {
+    read_manifest();
+    for (const auto& [name, size, sum] : files_) {
+      const std::string file = path_ + "/" + name;
+      std::error_code error;
+      if (!std::filesystem::exists(file, error)) fail("tpx::checkpoint: '" + path_ + "' has lost its " + name);
+      mapped_.push_back(std::make_unique<MappedFile>(file));
+      for (detail::StoredPart& stored : detail::read_part_index(file, mapped_.back()->bytes(), size, sum)) {
+        tensors_[stored.part.name].push_back(std::move(stored));
+      }
+    }
+  }
+
+  const std::string& path() const { return path_; }
+  std::int64_t step() const { return step_; }
+  const CheckpointFacts& facts() const { return facts_; }
+
+  /// Names of all tensors, in one order on every rank.
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& entry : tensors_) all.push_back(entry.first);
+    return all;
+  }
+
+  /// Reads a part of a tensor, whoever stored it.
+  /// @throws tpx::Error naming the tensor where it is not there, another, changed, or not all there
+  template <class T>
+  std::vector<T> read(const TensorPart& part) {
+    const auto found = tensors_.find(part.name);
+    if (found == tensors_.end())
+      fail("tpx::checkpoint: '" + path_ + "' has no tensor " + detail::quoted(part.name) +
+           (tensors_.empty() ? "" : "; the nearest are " + detail::nearest(part.name, tensors_)));
+    std::vector<T> values(static_cast<std::size_t>(part.count));
+    std::int64_t copied = 0;
+    std::vector<const TensorPart*> used;  // ranks that share a tensor over a pipeline may store the same twice
+    for (detail::StoredPart& stored : found->second) {
+      if (!stored.part.of_same_tensor(part))
+        fail("tpx::checkpoint: tensor " + detail::quoted(part.name) + " of '" + path_ + "' is " +
+             print(name(stored.part.element), stored.part.global, {}, {}) + "; the model's is " +
+             print(name(part.element), part.global, {}, {}));
+      const auto same = [&](const TensorPart* other) { return other->same_place(stored.part); };
+      if (std::any_of(used.begin(), used.end(), same)) continue;
+      used.push_back(&stored.part);
+      const std::int64_t here = detail::copy_overlap(stored.part, stored.bytes.data(), part,
+                                                     reinterpret_cast<std::byte*>(values.data()));
+      if (here > 0) check(stored);
+      copied += here;
+    }
+    if (copied != part.count)
+      fail("tpx::checkpoint: of tensor " + detail::quoted(part.name) + " '" + path_ + "' has " +
+           std::to_string(copied) + " of " + std::to_string(part.count) + " elements that are needed");
+    return values;
+  }
+
+ private:
+  struct File {
+    std::string name;
+    std::uint64_t size = 0, sum = 0;
+  };
+
+  void check(detail::StoredPart& stored) const {
+    if (stored.checked) return;
+    if (detail::checksum(stored.bytes) != stored.sum)
+      fail("tpx::checkpoint: tensor " + detail::quoted(stored.part.name) + " in '" + stored.path +
+           "' is not as it was stored: its checksum differs");
+    stored.checked = true;
+  }
+
+  void read_manifest() {
+    const std::string file = path_ + "/manifest";
+    std::ifstream in(file, std::ios::binary);
+    if (!in) fail("tpx::checkpoint: '" + path_ + "' is none: it has no manifest");
+    const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    const auto changed = [&] { fail("tpx::checkpoint: '" + file + "' is not as it was stored"); };
+    const std::string title = detail::checkpoint_title;
+    if (!text.starts_with(title)) changed();
+    const double version = detail::positive_number(text.substr(title.size(), text.find('\n') - title.size()));
+    if (version > detail::checkpoint_version)
+      fail("tpx::checkpoint: '" + path_ + "' was stored by a newer version, " +
+           std::to_string(static_cast<int>(version)) + "; this one reads up to " +
+           std::to_string(detail::checkpoint_version));
+    const std::size_t last = text.rfind("checksum = ");
+    if (last == std::string::npos ||
+        text.substr(last) !=
+            "checksum = " + std::to_string(detail::checksum(std::string_view(text).substr(0, last))) + "\n")
+      changed();
+    std::istringstream lines(text.substr(text.find('\n') + 1, last - text.find('\n') - 1));
+    detail::read_settings(lines, file, [&](const std::string& key, const std::string& value) -> std::string {
+      std::istringstream numbers(value);
+      if (key == "step") {
+        numbers >> step_;
+      } else if (key.starts_with("fact.")) {
+        facts_[key.substr(5)] = value;
+        return {};
+      } else if (key.starts_with("part.")) {
+        File part;
+        part.name = key.substr(5);
+        numbers >> part.size >> part.sum;
+        files_.push_back(part);
+      } else {
+        return "the key is unknown";
+      }
+      return numbers ? "" : "the value is no number";
+    });
+  }
+
+  std::string path_;
+  std::int64_t step_ = 0;
+  CheckpointFacts facts_;
+  std::vector<File> files_;
+  std::vector<std::unique_ptr<MappedFile>> mapped_;
+  std::map<std::string, std::vector<detail::StoredPart>, std::less<>> tensors_;
+};
+
+/// Opens the newest complete checkpoint of a folder, the same on every rank.
+///
+/// @comm   over all axes, an all_reduce (min) of one i32 twice, a broadcast of one i64
+/// @throws tpx::Error, on every rank, where there is none, or it cannot be read
+template <class Mesh>
+Checkpoint newest_checkpoint(const Mesh& mesh, const std::string& folder) {
+  std::int64_t step = -1;
+  detail::together(mesh, [&] {
+    if (mesh.rank() != 0) return;
+    const std::vector<std::int64_t> steps = detail::stored_steps(folder);
+    if (steps.empty()) fail("tpx::checkpoint: the folder '" + folder + "' has no complete checkpoint");
+    step = steps.front();
+  });
+  if (mesh.size() > 1) mesh.communicator(detail::all_axes<Mesh>).broadcast(&step, 1, Element::i64, 0);
+  std::optional<Checkpoint> checkpoint;
+  detail::together(mesh, [&] { checkpoint.emplace(folder + "/" + detail::step_name(step)); });
+  return std::move(*checkpoint);
+}
+
+namespace detail {
+
+/// Calls f(part, memory) for each of a model's parameters and each part of its optimizer's state.
+template <class Model, class Optimizer, class F>
+void visit_training_state(Model& model, Optimizer& optimizer, F&& f) {
+  using T = typename Model::element_type;
+  model.visit([&]<class P>(P& p) {
+    f(tensor_part(p.track().state->name, element_v<T>, p.distribution(), p.mesh().grid()), p.data());
+  });
+  optimizer.visit_state(model, f);
+}
+
+}  // namespace detail
+
+/// Stores a model, its optimizer's state, a step and facts.
+///
+/// @param  mesh  of all ranks that train; the model's own may be a stage of it
+/// @post   the newest complete checkpoint of the folder is this one
+/// @comm   as CheckpointWriter
+/// @throws tpx::Error, on every rank; the checkpoints that were there stay
+template <class Mesh, class Model, class Optimizer>
+void save_checkpoint(const Mesh& mesh, const std::string& folder, std::int64_t step, Model& model,
+                     Optimizer& optimizer, const CheckpointFacts& facts = {}) {
+  using T = typename Model::element_type;
+  CheckpointWriter<Mesh> writer(mesh, folder, step);
+  for (const auto& [key, value] : facts) writer.fact(key, value);
+  writer.fact("optimizer_steps", std::to_string(optimizer.steps()));
+  std::vector<T> values;
+  detail::visit_training_state(model, optimizer, [&](const TensorPart& part, const T* data) {
+    if (!part.stored) return;
+    values.resize(static_cast<std::size_t>(part.count));
+    detail::copy_to_host(model.mesh(), data, values.data(), part.count);
+    writer.add(part, std::span<const T>(values));
+  });
+  writer.commit();
+}
+
+/// Loads a model and its optimizer's state from a checkpoint that any mesh stored.
+///
+/// @post   as if the steps had been made here; after an error the model is as it was
+/// @comm   over all axes, two all_reduces of one i32 and one of an i32 for each tensor
+/// @throws tpx::Error, on every rank, naming the tensor that is missing, another, changed, or of no use here
+template <class Mesh, class Model, class Optimizer>
+void load_checkpoint(const Mesh& mesh, Checkpoint& checkpoint, Model& model, Optimizer& optimizer) {
+  using T = typename Model::element_type;
+  const std::vector<std::string> names = checkpoint.names();
+  std::vector<std::int32_t> used(names.size(), 0);
+  std::vector<std::vector<T>> values;
+  std::int64_t steps = 0;
+  detail::together(mesh, [&] {
+    const auto counted = checkpoint.facts().find("optimizer_steps");
+    if (counted == checkpoint.facts().end())
+      fail("tpx::checkpoint: '" + checkpoint.path() + "' says no optimizer_steps");
+    steps = std::stoll(counted->second);
+    detail::visit_training_state(model, optimizer, [&](const TensorPart& part, const T*) {
+      values.push_back(checkpoint.read<T>(part));
+      used[static_cast<std::size_t>(std::lower_bound(names.begin(), names.end(), part.name) - names.begin())] =
+          1;
+    });
+  });
+  if (mesh.size() > 1)
+    mesh.communicator(detail::all_axes<Mesh>)
+        .all_reduce(used.data(), used.data(), static_cast<std::int64_t>(used.size()), Element::i32,
+                    Reduction::max);
+  const auto unused = std::find(used.begin(), used.end(), 0);
+  if (unused != used.end())
+    fail("tpx::checkpoint: '" + checkpoint.path() + "' is of another model: this one has no tensor " +
+         detail::quoted(names[static_cast<std::size_t>(unused - used.begin())]));
+  std::size_t i = 0;
+  detail::visit_training_state(model, optimizer, [&](const TensorPart& part, T* data) {
+    detail::copy_from_host(model.mesh(), static_cast<const T*>(values[i++].data()), data, part.count);
+  });
+  optimizer.set_steps(steps);
+}
+
+}  // namespace tpx
