@@ -118,7 +118,11 @@ inline std::optional<Tensor> gather(const Locals& locals, const tpx::Shape& shap
   const unsigned same =
       axes_in(spec, grid.axes, tpx::Kind::invariant) | axes_in(spec, grid.axes, tpx::Kind::replicate);
   const unsigned all = (1u << grid.axes) - 1;
+  tpx::Reduction reduction = tpx::Reduction::sum;
+  for (int a = 0; a < grid.axes; ++a)
+    if (spec[a].kind == tpx::Kind::partial) reduction = spec[a].reduction;
   Tensor whole(shape);
+  std::vector<bool> met(whole.data.size(), false);
   for (int rank = 0; rank < domain::ranks(grid); ++rank) {
     const tpx::Grid here = domain::seen_from(grid, rank);
     const tpx::Distribution d(shape, spec, here);
@@ -130,7 +134,16 @@ inline std::optional<Tensor> gather(const Locals& locals, const tpx::Shape& shap
       if (!near(local, locals[static_cast<std::size_t>(first)])) return std::nullopt;
       continue;
     }
-    for_each_element(d, [&](std::int64_t i, std::int64_t at) { whole[at] += local[i]; });
+    for_each_element(d, [&](std::int64_t i, std::int64_t at) {
+      const bool first_term = !met[static_cast<std::size_t>(at)];
+      met[static_cast<std::size_t>(at)] = true;
+      if (first_term)
+        whole[at] = local[i];
+      else if (reduction == tpx::Reduction::sum)
+        whole[at] += local[i];
+      else
+        whole[at] = reduction == tpx::Reduction::max ? std::fmax(whole[at], local[i]) : std::fmin(whole[at], local[i]);
+    });
   }
   return whole;
 }

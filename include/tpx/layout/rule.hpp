@@ -61,7 +61,7 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
   bool carried = false;
   for (int i = 0; i < rule.operands; ++i) {
     carried = carried || x[i].carries_gradient;
-    const Kind kind = x[i].spec[axis].kind;
+    const Kind kind = x[i].spec.kind(axis);
     if (kind == Kind::partial && ++partials == 1) first_partial = i;
     if (kind == Kind::shard && first_shard < 0) first_shard = i;
   }
@@ -74,18 +74,18 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
       if (x[i].spec[axis].reduction != Reduction::sum)
         return refuse(Why::partial_not_a_sum, i, {Kind::invariant, 0, 0});
     for (int i = 0; i < rule.operands; ++i)
-      if (carried && !x[i].carries_gradient && x[i].spec[axis].kind == Kind::partial)
+      if (carried && !x[i].carries_gradient && x[i].spec.kind(axis) == Kind::partial)
         return refuse(Why::partial_values, i, {Kind::invariant, 0, 0});
     if (rule.linearity == Linearity::nonlinear)
       return refuse(Why::partial_in_nonlinear, first_partial, {Kind::invariant, 0, 0});
     if (rule.linearity == Linearity::sum) {
       for (int i = 0; i < rule.operands; ++i)
-        if (x[i].spec[axis].kind != Kind::partial)
+        if (x[i].spec.kind(axis) != Kind::partial)
           return refuse(Why::partial_plus_other, first_partial, {Kind::invariant, 0, 0});
     } else {
       if (partials > 1) return refuse(Why::partial_times_partial, first_partial, {Kind::replicate, 0, 0});
       for (int i = 0; i < rule.operands; ++i) {
-        const Kind kind = x[i].spec[axis].kind;
+        const Kind kind = x[i].spec.kind(axis);
         if (i == first_partial || kind == Kind::replicate || free(i, kind)) continue;
         if (kind == Kind::shard)
           return refuse(Why::partial_times_sharded, first_partial, {Kind::replicate, 0, 0});
@@ -141,7 +141,7 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
   bool any_invariant = false, any_replicate = false;
   int first_invariant = -1;
   for (int i = 0; i < rule.operands; ++i) {
-    const Kind kind = x[i].spec[axis].kind;
+    const Kind kind = x[i].spec.kind(axis);
     if (carried && free(i, kind)) continue;
     any_replicate = any_replicate || kind == Kind::replicate;
     if (kind == Kind::invariant && !any_invariant) first_invariant = i;

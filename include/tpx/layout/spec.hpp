@@ -54,6 +54,12 @@ struct Spec {
     return {static_cast<Kind>(code), 0, 0, Partition::even, static_cast<Reduction>(second)};
   }
 
+  /// What the ranks along axis number `axis` hold.
+  constexpr Kind kind(int axis) const {
+    const std::uint32_t code = (bits >> (8 * axis)) & 0xfu;
+    return code >= 4 ? Kind::shard : static_cast<Kind>(code);
+  }
+
   /// This Spec with another state on one axis; the caller keeps the orders of a dim contiguous.
   constexpr Spec with(int axis, AxisState state) const {
     std::uint32_t byte = static_cast<std::uint32_t>(state.kind);
