@@ -109,12 +109,14 @@ set(TPX_tensor_HEADERS
     tpx/tensor/view.hpp)
 set(TPX_io_HEADERS
     tpx/io/bpe_gguf.hpp
+    tpx/io/bpe_json.hpp
     tpx/io/bpe_merges.hpp
     tpx/io/bpe_tokenizer.hpp
     tpx/io/byte_level.hpp
     tpx/io/chat_template.hpp
     tpx/io/dequantize.hpp
     tpx/io/dtype.hpp
+    tpx/io/fold.hpp
     tpx/io/fold_table.hpp
     tpx/io/gguf.hpp
     tpx/io/gguf_reader.hpp
@@ -129,22 +131,32 @@ set(TPX_io_HEADERS
     tpx/io/safetensors.hpp
     tpx/io/special_tokens.hpp
     tpx/io/tensor_file.hpp
+    tpx/io/token_kind.hpp
     tpx/io/token_stream.hpp
+    tpx/io/tokenizer_json.hpp
     tpx/io/utf8.hpp
+    tpx/io/wordpiece_json.hpp
+    tpx/io/wordpiece_tokenizer.hpp
     tpx/io/write_safetensors.hpp)
 # Of these, the ones that include nlohmann-json: compiled where it is found.
 set(TPX_JSON_HEADERS
+    tpx/io/bpe_json.hpp
     tpx/io/model_settings.hpp
     tpx/io/safetensors.hpp
+    tpx/io/tokenizer_json.hpp
+    tpx/io/wordpiece_json.hpp
     tpx/io/write_safetensors.hpp)
 # And the ones that include PCRE2.
 set(TPX_PCRE2_HEADERS
     tpx/io/bpe_gguf.hpp
+    tpx/io/bpe_json.hpp
     tpx/io/bpe_tokenizer.hpp
     tpx/io/chat_template.hpp
     tpx/io/pre_tokenizer.hpp
     tpx/io/regex.hpp
-    tpx/io/token_stream.hpp)
+    tpx/io/token_stream.hpp
+    tpx/io/wordpiece_json.hpp
+    tpx/io/wordpiece_tokenizer.hpp)
 set(TPX_autodiff_HEADERS
     tpx/autodiff/backward.hpp
     tpx/autodiff/parameter.hpp
@@ -205,8 +217,8 @@ set(TPX_train_HEADERS
     tpx/train/cluster.hpp
     tpx/train/cost_model.hpp
     tpx/train/gradients.hpp
-    tpx/train/micro_batch.hpp
     tpx/train/model_parts.hpp
+    tpx/train/micro_batch.hpp
     tpx/train/pipeline.hpp
     tpx/train/pipeline_check.hpp
     tpx/train/pipeline_gpt.hpp

@@ -38,8 +38,7 @@ class BpeMerges {
     const auto offer = [&](std::int32_t left, std::int32_t right) {
       if (left < 0 || right >= n) return;
       const auto found = merges_.find(key(tokens[at(left)], tokens[at(right)]));
-      if (found != merges_.end())
-        queue.push({found->second.rank, left, tokens[at(left)], tokens[at(right)]});
+      if (found != merges_.end()) queue.push({found->second.rank, left, tokens[at(left)], tokens[at(right)]});
     };
     for (std::int32_t i = 0; i + 1 < n; ++i) offer(i, i + 1);
 
@@ -66,7 +65,8 @@ class BpeMerges {
 
   static std::size_t at(std::int32_t i) { return static_cast<std::size_t>(i); }
   static std::uint64_t key(std::int32_t left, std::int32_t right) {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
+           static_cast<std::uint32_t>(right);
   }
 
   std::unordered_map<std::uint64_t, Merge> merges_;

@@ -19,16 +19,10 @@
 #include <tpx/io/pre_tokenizer.hpp>
 #include <tpx/io/special_tokens.hpp>
 #include <tpx/io/tensor_file.hpp>
+#include <tpx/io/token_kind.hpp>
 #include <tpx/io/utf8.hpp>
 
 namespace tpx {
-
-/// What a token is for.
-enum class TokenKind : std::uint8_t {
-  text,         ///< bytes of a text
-  control,      ///< a mark that no text has, such as the end of an answer
-  user_defined  ///< looked for in a text as it is written
-};
 
 /// What a file says of a byte-level byte-pair encoding. Views are into the file.
 struct BpeFields {
@@ -42,9 +36,6 @@ struct BpeFields {
   bool add_begin = false, add_end = false;
 };
 
-/// What becomes of the text of a control token within a text.
-enum class ControlTokens { as_text, parsed };
-
 /// Byte-level byte-pair encoding, as in GPT-2, Llama 3 and SmolLM2: a text is cut into words, the bytes of each
 /// are tokens, and neighbours are merged in the order in which the vocabulary was made.
 ///
@@ -53,8 +44,13 @@ enum class ControlTokens { as_text, parsed };
 class BpeTokenizer {
  public:
   explicit BpeTokenizer(const BpeFields& fields)
-      : words_(fields.patterns), whole_words_(fields.whole_words), add_begin_(fields.add_begin),
-        add_end_(fields.add_end), begin_(fields.begin), end_(fields.end), unknown_(fields.unknown),
+      : words_(fields.patterns),
+        whole_words_(fields.whole_words),
+        add_begin_(fields.add_begin),
+        add_end_(fields.add_end),
+        begin_(fields.begin),
+        end_(fields.end),
+        unknown_(fields.unknown),
         padding_(fields.padding) {
     const auto refuse = [&](const std::string& rule) { fail(fields.whose + rule); };
     if (fields.tokens.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
@@ -66,8 +62,8 @@ class BpeTokenizer {
     add_merges(fields, written);
     const auto check = [&](const char* name, const std::optional<std::int32_t>& token) {
       if (token && (*token < 0 || *token >= size()))
-        refuse(std::string("its ") + name + " token is " + std::to_string(*token) + "; it has the tokens 0 to " +
-               std::to_string(size() - 1));
+        refuse(std::string("its ") + name + " token is " + std::to_string(*token) +
+               "; it has the tokens 0 to " + std::to_string(size() - 1));
     };
     check("beginning", begin_);
     check("end", end_);
@@ -96,12 +92,14 @@ class BpeTokenizer {
   ///
   /// A byte that the vocabulary has no token for is the unknown one.
   /// @throws tpx::Error where the text is not UTF-8, or has such a byte and there is no unknown token
-  std::vector<std::int32_t> encode(std::string_view text, ControlTokens control = ControlTokens::as_text) const {
+  std::vector<std::int32_t> encode(std::string_view text,
+                                   ControlTokens control = ControlTokens::as_text) const {
     detail::expect_utf8(text, "tpx::BpeTokenizer: the text ");
     std::vector<std::int32_t> tokens;
     (control == ControlTokens::parsed ? all_ : user_defined_)
-        .split(text, [&](std::string_view part) { encode_words(part, tokens); },
-               [&](std::int32_t token) { tokens.push_back(token); });
+        .split(
+            text, [&](std::string_view part) { encode_words(part, tokens); },
+            [&](std::int32_t token) { tokens.push_back(token); });
     return tokens;
   }
   /// The same with the first and last token that the file asks for.
@@ -115,11 +113,13 @@ class BpeTokenizer {
 
   /// The text of tokens; what is not UTF-8 in it is U+FFFD.
   /// @throws tpx::Error where a token is outside the vocabulary
-  std::string decode(std::span<const std::int32_t> tokens, ControlTokens control = ControlTokens::parsed) const {
+  std::string decode(std::span<const std::int32_t> tokens,
+                     ControlTokens control = ControlTokens::parsed) const {
     detail::Utf8Stream stream;
     std::string text;
     for (const std::int32_t token : tokens) {
-      if (control == ControlTokens::as_text || kind(token) != TokenKind::control) text += stream.push(bytes(token));
+      if (control == ControlTokens::as_text || kind(token) != TokenKind::control)
+        text += stream.push(bytes(token));
     }
     return text + stream.finish();
   }
@@ -137,7 +137,8 @@ class BpeTokenizer {
       if (token.empty()) fail(fields.whose + which + " is empty");
       detail::expect_utf8(token, fields.whose + which + " ");
       if (const auto [at, fresh] = written.emplace(token, id); !fresh)
-        fail(fields.whose + which + " is " + detail::quoted(token) + ", as is token " + std::to_string(at->second));
+        fail(fields.whose + which + " is " + detail::quoted(token) + ", as is token " +
+             std::to_string(at->second));
       std::optional<std::string> bytes;
       if (kinds_[i] == TokenKind::text) bytes = detail::bytes_of_characters(token);
       bytes_.push_back(bytes.value_or(std::string(token)));
@@ -152,7 +153,7 @@ class BpeTokenizer {
   void add_merges(const BpeFields& fields, const std::unordered_map<std::string_view, std::int32_t>& written) {
     std::string both;
     for (std::size_t i = 0; i < fields.merges.size(); ++i) {
-      const auto& [left, right] = fields.merges[i];
+      const std::string_view left = fields.merges[i].first, right = fields.merges[i].second;
       const auto token = [&](std::string_view text) {
         const auto at = written.find(text);
         if (at == written.end())

@@ -9,13 +9,11 @@
 
 #include <tpx/io/utf8.hpp>
 
-/// How byte-level vocabularies write bytes: each as one character that can be seen. Bytes whose Latin-1 character
-/// can be seen are that character, the others, in order, those from U+0100 on: a space is U+0120.
+/// How byte-level vocabularies write bytes: each as one character that can be seen. Bytes whose Latin-1
+/// character can be seen are that character, the others, in order, those from U+0100 on: a space is U+0120.
 namespace tpx::detail {
 
-constexpr bool is_seen(unsigned byte) {
-  return (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte != 0xad);
-}
+constexpr bool is_seen(unsigned byte) { return (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte != 0xad); }
 
 /// For each byte its character.
 inline constexpr std::array<char32_t, 256> byte_characters = [] {

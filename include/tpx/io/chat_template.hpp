@@ -21,8 +21,8 @@ struct ChatMessage {
   std::string content;
 };
 
-/// The ChatML template: each message is <|im_start|>, the role, a new line, the content, <|im_end|>, a new line;
-/// the answer begins like a message of the assistant.
+/// The ChatML template: each message is <|im_start|>, the role, a new line, the content, <|im_end|>, a new
+/// line; the answer begins like a message of the assistant.
 class ChatTemplate {
  public:
   /// @param system  what a conversation begins with that brings no system message of its own; empty: nothing
@@ -35,7 +35,8 @@ class ChatTemplate {
     detail::expect_utf8(program, "tpx::ChatTemplate: the template ");
     for (const std::string_view mark : {start, end, std::string_view("add_generation_prompt")})
       if (program.find(mark) == std::string_view::npos)
-        fail("tpx::ChatTemplate: the template is not ChatML, the one that is known: it has no " + std::string(mark));
+        fail("tpx::ChatTemplate: the template is not ChatML, the one that is known: it has no " +
+             std::string(mark));
     // In a program a new line may be written as one, or as \n.
     for (const std::string_view newline : {"\n", "\\n"}) {
       const std::string opening = std::string(start) + "system" + std::string(newline);

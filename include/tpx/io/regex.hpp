@@ -46,9 +46,8 @@ class Regex {
     const std::size_t* const range = pcre2_get_ovector_pointer_8(match.get());
     std::size_t done = 0;
     while (done < text.size()) {
-      const int found =
-          pcre2_match_8(code_.get(), reinterpret_cast<PCRE2_SPTR8>(text.data()), text.size(), done,
-                        PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, match.get(), nullptr);
+      const int found = pcre2_match_8(code_.get(), reinterpret_cast<PCRE2_SPTR8>(text.data()), text.size(),
+                                      done, PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, match.get(), nullptr);
       if (found == PCRE2_ERROR_NOMATCH) break;
       if (found < 0) refuse("cannot be matched: " + words(found));
       const std::size_t begin = range[0], end = range[1];

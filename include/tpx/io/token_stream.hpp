@@ -9,8 +9,8 @@
 
 namespace tpx {
 
-/// Text of tokens that come one by one: what they complete, so that it can be shown at once. A character of which
-/// only some bytes are there is held back.
+/// Text of tokens that come one by one: what they complete, so that it can be shown at once. A character of
+/// which only some bytes are there is held back.
 ///
 /// @post   the texts, one after the other, are tokenizer.decode of the tokens
 class TokenStream {

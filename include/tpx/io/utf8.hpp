@@ -56,7 +56,7 @@ inline void append_utf8(std::string& to, char32_t c) {
     put(c);
   } else {
     const int more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    put((0xf00u >> more & 0xffu) | c >> 6 * more);
+    put((0xff00u >> (more + 1) & 0xffu) | c >> 6 * more);
     for (int i = more - 1; i >= 0; --i) put(0x80 | (c >> 6 * i & 0x3f));
   }
 }
