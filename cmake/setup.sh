@@ -6,6 +6,8 @@
 #   cmake/setup.sh [--hip] [--print-prefix]
 #   cmake/setup.sh --pip
 #
+# CXX names the compiler (g++): one of the distribution's, clang++-16 say, is installed where it is missing.
+#
 #   --hip            also the compiler, the Kokkos and the Kokkos Kernels that HIP code is compiled with
 #   --print-prefix   the folder that Kokkos was built into is the only line on standard output; empty when
 #                    CMake finds an installed Kokkos by itself (CMAKE_PREFIX_PATH, Kokkos_ROOT)
@@ -53,12 +55,26 @@ need_headers() {
   while read -r header package; do
     question+="#if !__has_include(<$header>)"$'\n'"$package"$'\n#endif\n'
   done
-  if command -v "${CXX:-g++}" > /dev/null; then
-    mapfile -t -O "${#missing[@]}" missing < <(printf '%b' "$question" | "${CXX:-g++}" -E -P -x c++ - | tr -d ' ')
+  if command -v "$compiler" > /dev/null; then
+    mapfile -t -O "${#missing[@]}" missing < <(printf '%b' "$question" | "$compiler" -E -P -x c++ - | sed '/^ *$/d')
   else
     mapfile -t -O "${#missing[@]}" missing < <(printf '%b' "$question" | grep -v '^#')
   fi
 }
+
+# Whether the compiler there is has an OpenMP to link.
+openmp_links() {
+  echo 'int main() {}' | "$compiler" -fopenmp -x c++ - -o "$scratch/openmp" 2> /dev/null
+}
+
+# In which package a compiler is; Clang has its OpenMP in another.
+compiler=${CXX:-g++}
+case $compiler in
+  clang++-[0-9]*) compiler_packages=("clang-${compiler#clang++-}" "libomp-${compiler#clang++-}-dev") ;;
+  clang++) compiler_packages=(clang libomp-dev) ;;
+  g++-[0-9]*) compiler_packages=("$compiler") ;;
+  *) compiler_packages=(g++) ;;
+esac
 
 find_missing() {
   missing=()
@@ -66,7 +82,8 @@ find_missing() {
     python3 -m pip --version > /dev/null 2>&1 || missing+=(python3-pip)
     return
   fi
-  need_command "${CXX:-g++}" g++
+  need_command "$compiler" "${compiler_packages[0]}"
+  if [ ${#compiler_packages[@]} -gt 1 ] && ! openmp_links; then missing+=("${compiler_packages[1]}"); fi
   need_command cmake cmake
   need_command make make
   need_command xz xz-utils
@@ -242,7 +259,7 @@ if [ "$hip" = yes ]; then
   fi
 elif ! installed_kokkos; then
   # Objects of one compiler need not link with those of another.
-  prefix=$cache/kokkos-$(uname -m)-$(basename "${CXX:-g++}")-$("${CXX:-g++}" -dumpversion)
+  prefix=$cache/kokkos-$(uname -m)-$(basename "$compiler")-$("$compiler" -dumpversion)
   ensure "$prefix" build_host
 fi
 

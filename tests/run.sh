@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-#   tests/run.sh          sets up what is missing, builds, runs every test
-#   tests/run.sh --hip    only: every header and example compiles as HIP
+#   tests/run.sh                 sets up what is missing, builds, runs every test
+#   tests/run.sh --preset NAME   the same with clang (Clang 16), asan (the address and undefined-behaviour sanitizers,
+#                                one and two ranks), tsan (the thread sanitizer, where ranks are threads) or dev
+#   tests/run.sh --hip           only: every header and example compiles as HIP
 #
 # CTEST_PARALLEL_LEVEL tests run side by side (2).
 set -euo pipefail
@@ -15,12 +17,21 @@ case "$#:${1:-}" in
     exec ctest --test-dir "$root/build/release" --output-on-failure --no-tests=error \
       --parallel "${CTEST_PARALLEL_LEVEL:-2}"
     ;;
+  2:--preset)
+    case $2 in
+      clang | asan | tsan | dev) ;;
+      *) echo "run.sh: unknown preset '$2' (known: clang asan tsan dev)" >&2; exit 2 ;;
+    esac
+    "$root/cmake/build.sh" --preset "$2"
+    cd "$root"
+    exec ctest --preset "$2" --parallel "${CTEST_PARALLEL_LEVEL:-2}"
+    ;;
   1:--hip)
     "$root/cmake/build.sh" --hip all
     echo "every header and example compiles as HIP (two that read JSON, on the host alone, as C++)"
     ;;
   *)
-    echo "run.sh: unknown options '$*' (known: --hip)" >&2
+    echo "run.sh: unknown options '$*' (known: --hip, --preset NAME)" >&2
     exit 2
     ;;
 esac
