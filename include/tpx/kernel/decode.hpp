@@ -24,7 +24,7 @@ struct StoreRows {
 };
 
 template <class T>
-struct SelectRows {
+struct SelectPositions {
   const T* x;
   const std::int32_t* index;
   T* y;
@@ -64,7 +64,7 @@ void store_rows(const Exec& exec, const T* x, const std::int32_t* first, T* cach
 template <class T, class Exec>
 void select_rows(const Exec& exec, const T* x, const std::int32_t* index, T* y, std::int64_t batch,
                  std::int64_t positions, std::int64_t width) {
-  for_groups(exec, "tpx::select_rows", batch, impl::SelectRows<T>{x, index, y, positions, width});
+  for_groups(exec, "tpx::select_rows", batch, impl::SelectPositions<T>{x, index, y, positions, width});
 }
 
 /// position[b, i] = first[b] + i, or i where first is null.
