@@ -2,8 +2,8 @@
 #include <tpx/kernel/attention.hpp>
 #include <tpx/kernel/copy.hpp>
 #include <tpx/kernel/cross_entropy.hpp>
-#include <tpx/kernel/embedding.hpp>
 #include <tpx/kernel/gemm.hpp>
+#include <tpx/kernel/indexed.hpp>
 #include <tpx/kernel/norm.hpp>
 #include <tpx/kernel/optimizer.hpp>
 #include <tpx/kernel/elementwise.hpp>
@@ -56,8 +56,8 @@ std::vector<float> run_all(std::uint64_t seed) {
   keep(dy);
   keep(dk);
   keep(dv);
-  kernel::embedding(exec, id.data(), w.data(), y.data(), n, n, 0, n);
-  kernel::embedding_backward(exec, id.data(), x.data(), y.data(), n, n, 0, n);
+  kernel::select_indexed(exec, id.data(), w.data(), y.data(), {1, n, n, 0, n});
+  kernel::add_indexed(exec, id.data(), x.data(), y.data(), {1, n, n, 0, n});
   keep(y);
   const kernel::Classes classes{n, 0, n - 3};
   std::vector<float> target_logit(n);

@@ -4,10 +4,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <tpx/kernel/copy.hpp>
-#include <tpx/kernel/embedding.hpp>
-#include <tpx/ops/op.hpp>
-#include <tpx/tensor/host_copy.hpp>
+#include <tpx/ops/index.hpp>
 
 namespace tpx {
 
@@ -23,34 +20,11 @@ struct embedding {
 
 namespace detail {
 
-/// Extents rows, columns, first row of the shard, rows of the shard; saved ids.
-template <class T, class Mesh>
-void embedding_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
-  const Region region("tpx::embed_bwd");
-  const std::int64_t rows = r.extent[0], columns = r.extent[1], first = r.extent[2], held = r.extent[3];
-  const auto* id = static_cast<const std::int32_t*>(r.saved[0].template as<std::int32_t>());
-  const T* dy = tape.template gradient_of<T>(r.out);
-  const Sink<T> dtable = tape.template sink<T>(r.in[1]);
-  tape.mesh().context().launch(
-      {rows * columns, 3 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-        if (!dtable.accumulate) kernel::fill(exec, dtable.data, held * columns, T(0));
-        kernel::embedding_backward(exec, id, dy, dtable.data, rows, columns, first, held);
-      });
-}
-
-/// Ids are checked where that costs no waiting for a device, and everywhere at TPX_CHECK_LEVEL 2.
+/// As count_outside: in time on a host, at TPX_CHECK_LEVEL 2 on a device.
 template <class Mesh>
 void check_ids(const Mesh& mesh, const std::int32_t* id, std::int64_t n, std::int64_t vocabulary) {
-  if constexpr (Mesh::context_type::has_memory) {
-    constexpr bool on_host = std::is_same_v<typename Mesh::context_type::memory_space, Kokkos::HostSpace>;
-    if constexpr (check_level >= check_level_full || (on_host && check_level >= check_level_cheap)) {
-      const Buffer count = allocate<std::int32_t>(mesh, 1);
-      std::int32_t outside = 0;
-      kernel::count_outside(mesh.context().instance(), id, n, vocabulary, count.as<std::int32_t>());
-      copy_to_host(mesh, static_cast<const std::int32_t*>(count.as<std::int32_t>()), &outside, 1);
-      TPX_EXPECTS(outside == 0, outside, vocabulary, "ids are at least 0 and less than the vocabulary");
-    }
-  }
+  const std::int32_t outside = count_outside(mesh, id, n, vocabulary);
+  TPX_EXPECTS(outside == 0, outside, vocabulary, "ids are at least 0 and less than the vocabulary");
 }
 
 }  // namespace detail
@@ -75,30 +49,9 @@ auto embedding(const Ids& id, const Table& table) {
   if constexpr (!numbers || !detail::admits<Op, over<>, Ids, Table>()) {
     return refused{};
   } else {
-    using T = typename Table::element_type;
     const detail::Region region("tpx::embedding");
-    Shape global = id.shape();
-    global.push_back(table.extent(1));
-    const Shape held = table.local_shape();
-    const std::int64_t rows = id.local_count(), columns = held[1];
-    const std::int64_t first = table.distribution().piece(0).offset;
-    const auto* ids = static_cast<const std::int32_t*>(id.data());
-    detail::check_ids(id.mesh(), ids, rows, table.extent(0));
-    auto y = detail::make_result<Op, T, Ids::ndim + 1, over<>>(global, id, table);
-    const T* from = table.data();
-    id.mesh().context().launch({0, 2 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-      kernel::embedding(exec, ids, from, y.data(), rows, columns, first, held[0]);
-    });
-    return detail::record(
-        std::move(y), &detail::embedding_backward<T, typename Table::mesh_type>,
-        [&](auto& r) {
-          r.saved[0] = id.shard();
-          r.extent[0] = rows;
-          r.extent[1] = columns;
-          r.extent[2] = first;
-          r.extent[3] = held[0];
-        },
-        id, table);
+    detail::check_ids(id.mesh(), id.data(), id.local_count(), table.extent(0));
+    return detail::select<Op, 0, true>(table, id);
   }
 }
 
