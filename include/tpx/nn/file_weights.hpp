@@ -34,7 +34,7 @@ struct StoredDim {
 template <class T>
 std::vector<T> read_pieces(const FileTensor& tensor, const std::vector<StoredDim>& dims) {
   if (!makes<T>(tensor.dtype))
-    fail("tpx::FileWeights: tensor " + quoted(tensor.name) + " is " + tensor.describe() + "; it cannot be read as " +
+    fail("tpx::FileWeights: tensor " + detail::quoted(tensor.name) + " is " + tensor.describe() + "; it cannot be read as " +
          name(element_v<T>));
   std::size_t run = dims.size();  // dims from here on lie in one piece: all but the first of them are whole
   std::int64_t length = 1, count = 1;

@@ -53,7 +53,7 @@ class GgufSettings {
  private:
   std::string text(const std::string& key) const { return std::string(at(key, file_.find_value(key)).text()); }
   const GgufValue& at(const std::string& key, const GgufValue* value) const {
-    if (value == nullptr) fail("tpx: '" + file_.path() + "' has no metadata " + quoted(key));
+    if (value == nullptr) fail("tpx: '" + file_.path() + "' has no metadata " + detail::quoted(key));
     return *value;
   }
 
