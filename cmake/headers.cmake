@@ -71,7 +71,6 @@ set(TPX_kernel_HEADERS
     tpx/kernel/decode.hpp
     tpx/kernel/difference.hpp
     tpx/kernel/elementwise.hpp
-    tpx/kernel/embedding.hpp
     tpx/kernel/extreme.hpp
     tpx/kernel/gemm.hpp
     tpx/kernel/gemm_call.hpp
@@ -81,6 +80,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/gemm_onednn.hpp
     tpx/kernel/gemm_rows.hpp
     tpx/kernel/group.hpp
+    tpx/kernel/indexed.hpp
     tpx/kernel/mask.hpp
     tpx/kernel/norm.hpp
     tpx/kernel/optimizer.hpp
@@ -171,6 +171,7 @@ set(TPX_ops_HEADERS
     tpx/ops/elementwise.hpp
     tpx/ops/embedding.hpp
     tpx/ops/extreme.hpp
+    tpx/ops/index.hpp
     tpx/ops/flatten.hpp
     tpx/ops/layer_norm.hpp
     tpx/ops/mask.hpp

@@ -54,6 +54,7 @@
 #include <tpx/ops/elementwise.hpp>
 #include <tpx/ops/embedding.hpp>
 #include <tpx/ops/extreme.hpp>
+#include <tpx/ops/index.hpp>
 #include <tpx/ops/flatten.hpp>
 #include <tpx/ops/layer_norm.hpp>
 #include <tpx/ops/mask.hpp>
