@@ -4,6 +4,7 @@
 //
 //   mpiexec -n 2 gpt_train                       tp=2 on the King James Bible
 //   mpiexec -n 4 gpt_train --mesh dp=2,tp=2 --text FILE
+//   mpiexec -n 2 gpt_train --save DIR --every 50; mpiexec -n 3 gpt_train --resume DIR
 //
 // The forward is written once, in tpx/nn/gpt.hpp; the collectives of the backward follow from the layouts in
 // its types. At the end the example compares what was communicated with what the same code, run on an abstract
@@ -48,15 +49,21 @@ int train(World& world, const Options& options) {
                 static_cast<long long>(text.size()), static_cast<long long>(text.classes()),
                 static_cast<long long>(trainer.parameters()), options.precision.c_str(), mesh_text.c_str());
 
+  const std::int64_t first = options.resume.empty() ? 0 : trainer.resume();
+  if (speaks && first > 0) std::printf("going on with step %lld\n", static_cast<long long>(first + 1));
   world.log().clear();
-  ProgressReport progress(options, trainer.tokens_per_step(), speaks);
+  ProgressReport progress(options, first, trainer.tokens_per_step(), speaks);
   double loss_first = 0, loss_final = 0;
-  for (std::int64_t step = 0; step < options.steps; ++step) {
+  for (std::int64_t step = first; step < options.steps; ++step) {
     loss_final = static_cast<double>(item(trainer.step(step)));
-    if (step == 0) loss_first = loss_final;
+    if (step == first) loss_first = loss_final;
     progress.after(step, loss_final);
+    if (options.save.empty() || ((step + 1) % options.every != 0 && step + 1 != options.steps)) continue;
+    const tpx::comm::CommLog of_steps = world.log();  // storing is no part of a step
+    trainer.save(step + 1);
+    world.log() = of_steps;
   }
-  const CommReport report(world.log(), options.steps, predicted);
+  const CommReport report(world.log(), options.steps - first, predicted);
   const double tokens_per_s = progress.tokens_per_second(options.steps);
 
   const double held_out = trainer.held_out_loss();
@@ -69,6 +76,7 @@ int train(World& world, const Options& options) {
     std::printf("\nresult %s\n", example::Fact::braced({{"example", "gpt_train"},
                                                         {"mesh", mesh_text},
                                                         {"steps", options.steps},
+                                                        {"first_step", first},
                                                         {"loss_first", loss_first},
                                                         {"loss_final", loss_final},
                                                         {"loss_heldout", held_out},

@@ -32,6 +32,9 @@ struct Options {
   double temperature = 0.8;
   std::string precision = "float";
   std::string progress = "auto";
+  std::string save;          ///< folder for checkpoints; empty: none
+  std::int64_t every = 100;  ///< steps between them
+  std::string resume;        ///< folder of a checkpoint to go on from; empty: from the start
 };
 
 /// Reads "dp=2,tp=2" into the options; the complaint where it is none.
@@ -98,6 +101,10 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--progress", options.progress, "auto is a bar on a terminal and lines elsewhere")
       ->type_name("FORM")
       ->check(CLI::IsMember({"auto", "bar", "lines"}));
+  app.add_option("--save", options.save, "folder that checkpoints go to; the newest two stay")->type_name("DIR");
+  app.add_option("--every", options.every, "steps between checkpoints; one more comes at the end")->check(positive);
+  app.add_option("--resume", options.resume, "folder whose newest checkpoint to go on from, stored on any mesh")
+      ->type_name("DIR");
   return example::parse(app, argc, argv, speaks);
 }
 

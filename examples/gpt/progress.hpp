@@ -26,8 +26,10 @@ inline bool output_is_watched() {
 /// Says how far the training is: a line that is written over and over, or some twenty lines.
 class ProgressReport {
  public:
-  ProgressReport(const Options& options, std::int64_t tokens_per_step, bool speaks)
-      : steps_(options.steps),
+  /// @param  first  number of the first step to be made, not 0 where a run goes on
+  ProgressReport(const Options& options, std::int64_t first, std::int64_t tokens_per_step, bool speaks)
+      : first_(first),
+        steps_(options.steps),
         tokens_per_step_(tokens_per_step),
         speaks_(speaks),
         bar_(options.progress == "bar" || (options.progress == "auto" && output_is_watched())) {}
@@ -35,15 +37,15 @@ class ProgressReport {
   /// After step number `step`, counted from 0, with its loss.
   void after(std::int64_t step, double loss) {
     const auto now = Clock::now();
-    if (step == 0) start_ = now;  // the first step allocates, and is not counted
+    if (step == first_) start_ = now;  // the first step allocates, and is not counted
     last_ = now;
     if (!speaks_) return;
     const bool final = step + 1 == steps_;
     if (bar_) {
-      if (!final && step > 0 && now - shown_ < std::chrono::milliseconds(100)) return;
+      if (!final && step > first_ && now - shown_ < std::chrono::milliseconds(100)) return;
       shown_ = now;
       show_bar(step + 1, loss);
-    } else if (step == 0 || final || (step + 1) % std::max<std::int64_t>(1, steps_ / 20) == 0) {
+    } else if (step == first_ || final || (step + 1) % std::max<std::int64_t>(1, steps_ / 20) == 0) {
       std::printf("step %*lld  loss %.4f  %8.0f tokens/s  %s left\n", digits(),
                   static_cast<long long>(step + 1), loss, tokens_per_second(step + 1), left(step + 1).c_str());
     }
@@ -54,7 +56,7 @@ class ProgressReport {
   /// Of the steps after the first one.
   double tokens_per_second(std::int64_t done) const {
     const double seconds = std::chrono::duration<double>(last_ - start_).count();
-    return seconds > 0 ? static_cast<double>((done - 1) * tokens_per_step_) / seconds : 0;
+    return seconds > 0 ? static_cast<double>((done - first_ - 1) * tokens_per_step_) / seconds : 0;
   }
 
  private:
@@ -81,6 +83,7 @@ class ProgressReport {
     return text;
   }
 
+  std::int64_t first_;
   std::int64_t steps_;
   std::int64_t tokens_per_step_;
   bool speaks_;

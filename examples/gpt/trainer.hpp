@@ -82,6 +82,28 @@ class Trainer {
     return tpx::redistribute<tpx::Invariant<dp>>(tpx::detach(loss));
   }
 
+  /// Stores all that the steps from number `step` on depend on.
+  void save(std::int64_t step) {
+    tpx::save_checkpoint(mesh_, options_.save, step, model_, optimizer_, facts());
+  }
+
+  /// Goes on from the newest checkpoint; the number of the next step.
+  std::int64_t resume() {
+    tpx::Checkpoint checkpoint = tpx::newest_checkpoint(mesh_, options_.resume);
+    for (const auto& [key, value] : facts()) {
+      const auto stored = checkpoint.facts().find(key);
+      const std::string there = stored == checkpoint.facts().end() ? "none" : stored->second;
+      if (there != value)
+        throw tpx::Error("gpt_train: '" + checkpoint.path() + "' was stored with " + key + " " + there + ", here it is " +
+                         value + ": other samples would follow");
+    }
+    if (checkpoint.step() >= options_.steps)
+      throw tpx::Error("gpt_train: '" + checkpoint.path() + "' is of step " + std::to_string(checkpoint.step()) +
+                       ", --steps are " + std::to_string(options_.steps) + ": nothing is left to do");
+    tpx::load_checkpoint(mesh_, checkpoint, model_, optimizer_);
+    return checkpoint.step();
+  }
+
   /// Mean loss over at least 100,000 held-out characters, or all where there are fewer, without a tape. The
   /// last samples of a short text begin again at its start, so that every batch is full.
   double held_out_loss() const {
@@ -121,6 +143,14 @@ class Trainer {
   }
 
  private:
+  /// Beside the step number, what says which samples a step draws: the position in the data and the state of the
+  /// random numbers, which are keyed, not drawn in turn.
+  tpx::CheckpointFacts facts() const {
+    return {{"seed", std::to_string(options_.seed)},
+            {"batch", std::to_string(options_.batch)},
+            {"text", std::to_string(text_.size()) + " bytes of " + std::to_string(text_.classes()) + " kinds"}};
+  }
+
   /// A row of the context's length from each start, `shift` characters later.
   auto characters(const std::vector<std::int64_t>& starts, std::int64_t shift) const {
     return tpx::from_function<std::int32_t>(

@@ -31,6 +31,9 @@
 /// its own name is complete, whenever the job is killed.
 namespace tpx {
 
+template <class Axis, class Model, class... More>
+class DataParallel;
+
 /// What a checkpoint says beside tensors, by key.
 using CheckpointFacts = std::map<std::string, std::string>;
 
@@ -357,6 +360,28 @@ void visit_training_state(Model& model, Optimizer& optimizer, F&& f) {
     f(tensor_part(p.track().state->name, element_v<T>, p.distribution(), p.mesh().grid()), p.data());
   });
   optimizer.visit_state(model, f);
+}
+
+/// Where ranks along Axis split what they update, each visits its own range of every parameter and its moments.
+template <class Axis, class Model, class... More, class F>
+void visit_training_state(Model& model, DataParallel<Axis, Model, More...>& data, F&& f) {
+  using T = typename Model::element_type;
+  const auto states = data.states();
+  std::size_t i = 0;
+  model.visit([&]<class P>(P& p) {
+    const auto& state = states[i++];
+    constexpr int axis = index_of<Axis, typename P::mesh_type::axes>;
+    Grid grid = p.mesh().grid();
+    if (data.options().zero > 0 && P::spec[axis].kind == Kind::replicate) grid.coordinate[axis] = 0;
+    TensorPart part = tensor_part("", element_v<T>, p.distribution(), grid);
+    part.begin = state.offset;
+    part.count = state.count;
+    for (const auto& [suffix, memory] : {std::pair("", state.value), std::pair(":adamw.first", state.first),
+                                         std::pair(":adamw.second", state.second)}) {
+      part.name = p.track().state->name + suffix;
+      f(std::as_const(part), memory);
+    }
+  });
 }
 
 }  // namespace detail
