@@ -114,6 +114,54 @@ std::vector<T> shard_of(const Shape& shape, Spec spec, const Grid& grid, const V
   return values;
 }
 
+inline unsigned axes_in(Spec spec, const Grid& grid, bool (*is)(Kind)) {
+  unsigned mask = 0;
+  for (int a = 0; a < grid.axes; ++a)
+    if (is(spec[a].kind)) mask |= 1u << a;
+  return mask;
+}
+
+/// How far what the ranks hold is from being `whole` in this layout, by the definition of the states.
+template <class World, class Mesh>
+double off_layout(const World& world, const Mesh& mesh, const Shape& shape, Spec spec, const Buffer& shard,
+                  const Values& whole) {
+  const Grid& grid = mesh.grid();
+  const Distribution d(shape, spec, grid);
+  const std::int64_t n = d.local().count();
+  Values local(static_cast<std::size_t>(n));
+  detail::copy_to_host(mesh, static_cast<const double*>(shard.as<double>()), local.data(), n);
+  double worst = 0;
+  const auto differ = [&](double is, double expected) { worst = std::fmax(worst, std::fabs(is - expected)); };
+  if (axes_in(spec, grid, [](Kind k) { return k == Kind::partial; }) == 0) {
+    // Pieces of the value, or the value itself.
+    for_each_element(d, [&](std::int64_t i, std::int64_t at) {
+      differ(local[static_cast<std::size_t>(i)], whole[static_cast<std::size_t>(at)]);
+    });
+    return worst;
+  }
+  // I and R: the same on all ranks along these axes.
+  const unsigned same =
+      axes_in(spec, grid, [](Kind k) { return k == Kind::invariant || k == Kind::replicate; });
+  if (grid.ranks(same) > 1) {
+    Values most = local;
+    mesh.communicator(same).inner().all_reduce(local.data(), most.data(), n, Element::f64,
+                                               comm::Reduction::max);
+    for (std::size_t i = 0; i < local.size(); ++i) differ(local[i], most[i]);
+  }
+  // What the first of those hold adds up to the value.
+  bool first = true;
+  for (int a = 0; a < grid.axes; ++a) first = first && (!(same >> a & 1u) || grid.coordinate[a] == 0);
+  Values sum(whole.size(), 0.0);
+  if (first)
+    for_each_element(d, [&](std::int64_t i, std::int64_t at) {
+      sum[static_cast<std::size_t>(at)] = local[static_cast<std::size_t>(i)];
+    });
+  world.inner().all_reduce(sum.data(), sum.data(), static_cast<std::int64_t>(sum.size()), Element::f64,
+                           comm::Reduction::sum);
+  for (std::size_t i = 0; i < sum.size(); ++i) differ(sum[i], whole[i]);
+  return worst;
+}
+
 /// A tensor as a test describes it: its layout, extents and values.
 template <class T, int N, class L>
 struct Given {

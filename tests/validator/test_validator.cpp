@@ -18,7 +18,7 @@
 
 #include <doctest/doctest.h>
 
-#include "layout/simulate.hpp"
+#include "validator/evaluate.hpp"
 #include "validator/ops.hpp"
 
 namespace {
@@ -98,44 +98,6 @@ struct Extents {
 };
 
 // ---- the op on data ---------------------------------------------------------------------------
-
-struct Answer {
-  Tensor value{Shape{}};
-  std::vector<Tensor> gradients;
-};
-
-/// The op on these operands, and the gradients when that of the result is given.
-Answer evaluate(const Op& op, const std::vector<Tensor>& x, const std::vector<Index>& first,
-                const std::function<Tensor(const Shape&)>& gradient) {
-  trace().clear();
-  Fields fields;
-  std::vector<Shape> shapes;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    Field f(x[i].shape);
-    f.first = first[i];
-    for (std::size_t e = 0; e < f.data.size(); ++e)
-      f.data[e] = op.without_gradient >> i & 1u ? Number(x[i].data[e]) : leaf(x[i].data[e]);
-    fields.push_back(std::move(f));
-    shapes.push_back(x[i].shape);
-  }
-  Field y(result_shape(op, shapes));
-  op.compute(fields, y);
-  Answer answer{Tensor(y.shape), {}};
-  for (std::size_t e = 0; e < y.data.size(); ++e) answer.value.data[e] = y.data[e].value;
-  if (!gradient) return answer;
-  const Tensor dy = gradient(y.shape);
-  std::vector<double> seed(trace().size());
-  for (std::size_t e = 0; e < y.data.size(); ++e)
-    if (y.data[e].node >= 0) seed[static_cast<std::size_t>(y.data[e].node)] += dy.data[e];
-  const std::vector<double> derivative = trace().backward(std::move(seed));
-  for (const Field& f : fields) {
-    Tensor dx(f.shape);
-    for (std::size_t e = 0; e < f.data.size(); ++e)
-      if (f.data[e].node >= 0) dx.data[e] = derivative[static_cast<std::size_t>(f.data[e].node)];
-    answer.gradients.push_back(std::move(dx));
-  }
-  return answer;
-}
 
 /// The layout when the axes in `mask` split nothing any more.
 Spec joined(Spec spec, unsigned mask) {
