@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
+#include <algorithm>
 #include <array>
 #include <string>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -122,6 +124,47 @@ static_assert(Distribution({12}, nested, last_of_a).owner(0, 1, {11}) == 2);
 
 static_assert(domain::grid(2, 3, 4).ranks(0b101) == 8 && domain::grid(2, 3, 4).ranks(0) == 1);
 
+// The split is nested: 10 over 2 x 2 is 3, 2, 3, 2. With fewer elements than pieces the last ones are empty.
+constexpr Spec balanced(Spec spec) {
+  for (int a = 0; a < tpx::detail::max_axes; ++a) {
+    tpx::AxisState s = spec[a];
+    if (s.kind == Kind::shard) spec = spec.with(a, {s.kind, s.dim, s.order, tpx::Partition::balanced});
+  }
+  return spec;
+}
+constexpr Piece piece_of(std::int64_t n, const Grid& grid, int rank) {
+  return Distribution({n}, balanced(nested), domain::seen_from(grid, rank)).piece(0);
+}
+static_assert(piece_of(10, domain::grid(2, 2), 0) == Piece{0, 3} && piece_of(10, domain::grid(2, 2), 1) == Piece{3, 2} &&
+              piece_of(10, domain::grid(2, 2), 2) == Piece{5, 3} && piece_of(10, domain::grid(2, 2), 3) == Piece{8, 2});
+static_assert(piece_of(3, domain::grid(2, 2), 1) == Piece{1, 1} && piece_of(3, domain::grid(2, 2), 3) == Piece{3, 0});
+
+/// Whether the pieces of the ranks, in the order of the axes that split dim 0, lie one after the other and cover
+/// it, and each index is found where it lies.
+bool pieces_cover(const Shape& shape, Spec spec, const Grid& grid) {
+  std::vector<Piece> pieces;
+  for (int r = 0; r < domain::ranks(grid); ++r) {
+    const Distribution d(shape, spec, domain::seen_from(grid, r));
+    const Piece p = d.piece(0);
+    if (d.local()[0] != p.extent) return false;
+    for (std::int64_t i = p.offset; i < p.offset + p.extent; ++i) {
+      if (!d.holds(0, {i}) || d.to_local(0, {i}).value != i - p.offset) return false;
+      for (int a = 0; a < grid.axes; ++a)
+        if (spec[a].kind == Kind::shard && d.owner(0, a, {i}) != domain::seen_from(grid, r).coordinate[a]) return false;
+    }
+    pieces.push_back(p);
+  }
+  std::sort(pieces.begin(), pieces.end(), [](Piece a, Piece b) {
+    return a.offset != b.offset ? a.offset < b.offset : a.extent < b.extent;
+  });
+  std::int64_t next = 0;
+  for (const Piece& p : pieces) {
+    if (p.extent > 0 && p.offset != next) return false;
+    next += p.extent;
+  }
+  return next == shape[0];
+}
+
 const std::array<std::string_view, 2> names{"dp", "tp"};
 
 std::string refusal(const Shape& shape, Spec spec, const Grid& grid) {
@@ -152,6 +195,31 @@ TEST_CASE("distribution: shards cover, and indices come back: all layouts, all m
   }
 }
 
+TEST_CASE("distribution: Balanced and Ragged pieces cover a dim of any extent") {
+  for (const Grid& grid : {domain::grid(2, 2), domain::grid(2, 3), domain::grid(3, 2)}) {
+    for (const Spec spec : {nested, swapped}) {
+      for (std::int64_t n = 0; n <= 13; ++n) {
+        CHECK(pieces_cover({n}, balanced(spec), grid));
+        std::vector<std::int64_t> sizes(static_cast<std::size_t>(domain::ranks(grid)), 0);
+        for (std::int64_t e = 0; e < n; ++e) ++sizes[static_cast<std::size_t>(e * e) % sizes.size()];
+        Spec ragged = balanced(spec);
+        for (int a = 0; a < 2; ++a)
+          ragged = ragged.with(a, {Kind::shard, 0, ragged[a].order, tpx::Partition::ragged});
+        const Shape shape = Shape{n}.with_pieces(0, sizes);
+        CHECK(pieces_cover(shape, ragged, grid));
+        // The first axis alone holds the sums.
+        const Grid last = domain::seen_from(grid, domain::ranks(grid) - 1);
+        const int first = tpx::detail::shard_axis(ragged, 0, 0);
+        const Spec coarse = Spec{}.with(first, {Kind::shard, 0, 0, tpx::Partition::ragged});
+        std::int64_t sum = 0;
+        for (std::size_t i = sizes.size() - sizes.size() / static_cast<std::size_t>(grid.size[first]); i < sizes.size(); ++i)
+          sum += sizes[i];
+        CHECK(Distribution(shape, coarse, last).piece(0).extent == sum);
+      }
+    }
+  }
+}
+
 TEST_CASE("distribution: extents beyond 32 bits") {
   const std::int64_t n = std::int64_t{6} << 40;
   const Distribution last({n}, nested, domain::seen_from(domain::grid(2, 3), 5));
@@ -170,6 +238,14 @@ TEST_CASE("distribution: what a layout cannot hold is said in one sentence, the 
   CHECK(
       refusal({4, 10}, Spec{}.with(0, {Kind::shard, 1, 0}).with(1, {Kind::shard, 1, 1}), domain::grid(2, 2)) ==
       "tpx::Distribution: dim 1 of f32[4,10@dp@tp] is split into 4 pieces, which 10 is not a multiple of");
+  const Spec ragged = Spec{}.with(0, {Kind::shard, 0, 0, tpx::Partition::ragged});
+  CHECK(refusal({9, 4}, Spec{}.with(0, {Kind::shard, 0, 0, tpx::Partition::balanced}), domain::grid(2, 2)).empty());
+  CHECK(refusal(Shape{9, 4}.with_pieces(0, {9, 0}), ragged, domain::grid(2, 2)).empty());
+  CHECK(refusal({9, 4}, ragged, domain::grid(2, 2)) ==
+        "tpx::Distribution: dim 0 of f32[9@dp:ragged,4] is split Ragged into 2 pieces: the shape says their sizes, by "
+        "with_pieces");
+  CHECK(refusal(Shape{9, 4}.with_pieces(0, {3, 3, 3}), ragged, domain::grid(2, 2)) ==
+        "tpx::Distribution: dim 0 of f32[9@dp:ragged,4] is split Ragged into 2 pieces: 3 sizes were given");
   CHECK(refusal({8, -1}, rows, domain::grid(2, 2)) ==
         "tpx::Distribution: extents are not negative: f32[8@dp,-1]");
   CHECK(refusal({8}, Spec{}.with(1, {Kind::shard, 1, 0}), domain::grid(2, 2)) ==

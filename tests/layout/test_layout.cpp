@@ -121,6 +121,16 @@ static_assert(round_trips<tpx::AxisList<tp>, tpx::AxisList<tp>, 3>());
 static_assert(round_trips<tpx::AxisList<dp, tp>, tpx::AxisList<tp, dp>, 2>());
 static_assert(round_trips<tpx::AxisList<dp, tp, cp>, tpx::AxisList<cp, tp, dp>, 2>());
 
+// How a dim is cut and what terms become are part of the one type; the defaults are not spelled.
+static_assert(std::is_same_v<tpx::layout_t<tpx::Shard<0, tpx::Even, tp>, tpx::Partial<tpx::Sum, dp>>,
+                             tpx::Layout<tpx::Shard<0, tp>, tpx::Partial<dp>>>);
+static_assert(std::is_same_v<tpx::layout_t<tpx::Partial<tpx::Max, dp>, tpx::Shard<0, tpx::Balanced, tp>>,
+                             tpx::Layout<tpx::Shard<0, tpx::Balanced, tp>, tpx::Partial<tpx::Max, dp>>>);
+static_assert(std::is_same_v<tpx::with_t<tpx::layout_t<tpx::Shard<0, tpx::Ragged, dp>>, tpx::Shard<0, tpx::Ragged, tp>>,
+                             tpx::Layout<tpx::Shard<0, tpx::Ragged, dp, tp>>>);
+static_assert(std::is_same_v<tpx::dual_t<tpx::layout_t<tpx::Shard<0, tpx::Balanced, tp>, tpx::Partial<dp>>>,
+                             tpx::Layout<tpx::Shard<0, tpx::Balanced, tp>, tpx::Replicate<dp>>>);
+
 }  // namespace
 
 TEST_CASE("layout: a layout names its axes whatever the mesh has besides") {

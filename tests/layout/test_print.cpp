@@ -33,6 +33,10 @@ TEST_CASE("print: a tensor's type") {
   CHECK(printed<Shard<0, dp>, Shard<1, tp>, Replicate<cp>>({8, 16}) == "f32[8@dp,16@tp]{R:cp}");
   CHECK(printed<Replicate<dp, cp>>({8}) == "f32[8]{R:dp,cp}");
   CHECK(printed<Partial<tp>, Replicate<cp, dp>>({8}) == "f32[8]{R:dp,cp P:tp}");
+  CHECK(printed<Shard<0, tpx::Balanced, dp, tp>>({9, 16}) == "f32[9@dp@tp:balanced,16]");
+  CHECK(printed<Shard<1, tpx::Ragged, tp>>({9, 16}) == "f32[9,16@tp:ragged]");
+  CHECK(printed<Partial<tpx::Max, tp>, Replicate<dp>>({8}) == "f32[8]{R:dp Pmax:tp}");
+  CHECK(printed<Partial<tpx::Min, cp, tp>>({8}) == "f32[8]{Pmin:tp,cp}");
   CHECK(printed<>({std::int64_t{1} << 40}) == "f32[1099511627776]");
 }
 
@@ -41,4 +45,7 @@ TEST_CASE("print: one state") {
   CHECK(tpx::print(tpx::AxisState{tpx::Kind::replicate, 0, 0}) == "R");
   CHECK(tpx::print(tpx::AxisState{tpx::Kind::partial, 0, 0}) == "P(sum)");
   CHECK(tpx::print(tpx::AxisState{tpx::Kind::shard, 11, 2}) == "S(11)");
+  CHECK(tpx::print(tpx::AxisState{tpx::Kind::shard, 1, 0, tpx::Partition::balanced}) == "S(1,balanced)");
+  CHECK(tpx::print(tpx::AxisState{tpx::Kind::shard, 1, 0, tpx::Partition::ragged}) == "S(1,ragged)");
+  CHECK(tpx::print(tpx::AxisState{tpx::Kind::partial, 0, 0, tpx::Partition::even, tpx::Reduction::max}) == "P(max)");
 }
