@@ -8,8 +8,10 @@ def smollm2_tokenizer(path):
     """From the vocabulary and merges in the GGUF file, put together as the model's authors did."""
     fields = gguf.GGUFReader(path).fields
     tokens, kinds, merges = (fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges"))
+    unknown = fields["tokenizer.ggml.unknown_token_id"].contents()
     vocabulary = {token: i for i, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[tuple(m.split(" ")) for m in merges]))
+    tokenizer = Tokenizer(
+        models.BPE(vocab=vocabulary, merges=[tuple(m.split(" ")) for m in merges], unk_token=tokens[unknown]))
     # Each digit by itself, and then what GPT-2 takes for a word.
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)])

@@ -161,8 +161,9 @@ class BpeTokenizer {
                detail::quoted(right) + "; there is no token " + detail::quoted(text));
         return at->second;
       };
+      const std::int32_t left_token = token(left), right_token = token(right);
       both.assign(left).append(right);
-      if (!merges_.add(token(left), token(right), token(both)))
+      if (!merges_.add(left_token, right_token, token(both)))
         fail(fields.whose + "merge " + std::to_string(i) + " of " + detail::quoted(left) + " and " +
              detail::quoted(right) + " is there twice");
     }
