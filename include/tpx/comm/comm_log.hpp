@@ -5,10 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <iomanip>
+#include <iterator>
 #include <ostream>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <tpx/comm/communicator.hpp>
@@ -112,11 +113,13 @@ class CommLog {
   /// The totals, sorted by label, collective and number of ranks.
   std::vector<CommEntry> entries() const {
     std::vector<CommEntry> all;
-    for (const Total& total : totals_)
-      all.push_back({text(total.label), total.what, total.ranks, total.calls, total.elements, total.bytes});
-    std::sort(all.begin(), all.end(), [](const CommEntry& a, const CommEntry& b) {
-      return std::tie(a.label, a.what, a.ranks) < std::tie(b.label, b.what, b.ranks);
-    });
+    for (const Total& total : totals_) {
+      CommEntry entry{text(total.label), total.what, total.ranks, total.calls, total.elements, total.bytes};
+      // By insertion: they are few, and every program would pay for compiling a sort.
+      auto at = all.end();
+      while (at != all.begin() && is_before(entry, *std::prev(at))) --at;
+      all.insert(at, std::move(entry));
+    }
     return all;
   }
 
@@ -163,6 +166,11 @@ class CommLog {
   }
 
  private:
+  static bool is_before(const CommEntry& a, const CommEntry& b) {
+    if (a.label != b.label) return a.label < b.label;
+    return a.what != b.what ? a.what < b.what : a.ranks < b.ranks;
+  }
+
   struct Total {
     int label;
     Collective what;
