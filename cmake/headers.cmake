@@ -15,6 +15,7 @@ set(TPX_core_HEADERS
 set(TPX_layout_HEADERS
     tpx/layout/axis.hpp
     tpx/layout/distribution.hpp
+    tpx/layout/extents.hpp
     tpx/layout/layout.hpp
     tpx/layout/picture.hpp
     tpx/layout/picture_svg.hpp
@@ -57,6 +58,7 @@ set(TPX_comm_HEADERS
     tpx/comm/threads_group.hpp
     tpx/comm/threads_world.hpp)
 set(TPX_mesh_HEADERS
+    tpx/mesh/axis_communicators.hpp
     tpx/mesh/device_mesh.hpp
     tpx/mesh/stage_mesh.hpp)
 set(TPX_kernel_HEADERS
@@ -82,6 +84,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/group.hpp
     tpx/kernel/indexed.hpp
     tpx/kernel/mask.hpp
+    tpx/kernel/mean_pool.hpp
     tpx/kernel/norm.hpp
     tpx/kernel/optimizer.hpp
     tpx/kernel/pointwise.hpp
@@ -177,6 +180,7 @@ set(TPX_ops_HEADERS
     tpx/ops/mask.hpp
     tpx/ops/matmul.hpp
     tpx/ops/norm.hpp
+    tpx/ops/mean_pool.hpp
     tpx/ops/op.hpp
     tpx/ops/pointwise.hpp
     tpx/ops/redistribute.hpp
@@ -217,9 +221,11 @@ set(TPX_train_HEADERS
     tpx/train/clip.hpp
     tpx/train/cluster.hpp
     tpx/train/cost_model.hpp
+    tpx/train/data_parallel.hpp
+    tpx/train/data_parallel_buckets.hpp
     tpx/train/gradients.hpp
-    tpx/train/model_parts.hpp
     tpx/train/micro_batch.hpp
+    tpx/train/model_parts.hpp
     tpx/train/pipeline.hpp
     tpx/train/pipeline_check.hpp
     tpx/train/pipeline_gpt.hpp
@@ -230,7 +236,8 @@ set(TPX_train_HEADERS
     tpx/train/planner.hpp
     tpx/train/schedule.hpp
     tpx/train/settings.hpp
-    tpx/train/tensor_part.hpp)
+    tpx/train/tensor_part.hpp
+    tpx/train/zero_parameters.hpp)
 
 # The entry header, above all floors.
 set(TPX_entry_HEADERS

@@ -60,6 +60,7 @@
 #include <tpx/ops/mask.hpp>
 #include <tpx/ops/matmul.hpp>
 #include <tpx/ops/norm.hpp>
+#include <tpx/ops/mean_pool.hpp>
 #include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/redistribute.hpp>
 #include <tpx/ops/reduce.hpp>
@@ -90,6 +91,7 @@
 #include <tpx/train/clip.hpp>
 #include <tpx/train/cluster.hpp>
 #include <tpx/train/cost_model.hpp>
+#include <tpx/train/data_parallel.hpp>
 #include <tpx/train/gradients.hpp>
 #include <tpx/train/model_parts.hpp>
 #include <tpx/train/micro_batch.hpp>

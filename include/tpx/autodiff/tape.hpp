@@ -153,7 +153,7 @@ class Tape {
   template <class T>
   int node_of(const std::shared_ptr<ParameterState>& parameter, std::int64_t count) {
     if (parameter->step != step_) {
-      if (!parameter->gradient) parameter->gradient = detail::allocate<T>(mesh_, count);
+      if (!parameter->gradient && !parameter->late) parameter->gradient = detail::allocate<T>(mesh_, count);
       parameter->step = step_;
       parameter->node = add_node(count);
       nodes_.back().parameter = parameter;
@@ -187,6 +187,7 @@ class Tape {
     if (n.parameter != nullptr) {
       TPX_EXPECTS(!n.parameter->reduced, n.parameter->name,
                   "gradients that were reduced are reset before the next backward adds to them");
+      if (!n.parameter->gradient) n.parameter->gradient = detail::allocate<T>(mesh_, n.count);
       n.parameter->filled = true;
       return {n.parameter->gradient.template as<T>(), add, true};
     }
@@ -268,7 +269,10 @@ class Tape {
     }
     for (std::size_t i = records_.size(); i-- > 0;) {
       detail::Record<Mesh>& r = records_[i];
-      if (filled(r.out)) r.backward(*this, r);
+      if (filled(r.out)) {
+        for (const Buffer& saved : r.saved) saved.fetch();
+        r.backward(*this, r);
+      }
       for (Buffer& saved : r.saved) saved.reset();
       Node& out = nodes_[static_cast<std::size_t>(r.out)];
       if (!out.kept) out.gradient.reset();

@@ -49,7 +49,20 @@ struct ClipFactor {
   }
 };
 
+template <class T>
+struct ScaleInPlace {
+  T* x;
+  T factor;
+  KOKKOS_FUNCTION void operator()(std::int64_t i) const { x[i] *= factor; }
+};
+
 }  // namespace impl
+
+/// x *= factor, n elements.
+template <class T, class Exec>
+void scale_in_place(const Exec& exec, T* x, std::int64_t n, T factor) {
+  for_each(exec, "tpx::scale_in_place", n, impl::ScaleInPlace<T>{x, factor});
+}
 
 /// One step of AdamW with decoupled weight decay, n elements in place.
 ///

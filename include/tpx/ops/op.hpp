@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <tpx/autodiff/tape.hpp>
+#include <tpx/layout/ragged.hpp>
 #include <tpx/layout/refusal.hpp>
 
 /// What every op has in common. An op states its rule (`struct ops::NAME { static constexpr OpRule rule; }`),
@@ -135,7 +136,14 @@ auto make_result(const Shape& global, const Xs&... xs) {
   using L = result_layout_of<Op, Over, Xs...>;
   const Mesh& mesh = std::get<0>(std::tie(xs...)).mesh();
   TPX_EXPECTS((mesh.is(xs.mesh()) && ...), mesh.coordinate_text(), "the operands of an op are on one and the same mesh");
-  return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, global, allocate_shard<T, L>(mesh, global));
+  (xs.shard().fetch(), ...);
+  if constexpr ((is_ragged(Xs::spec) || ...)) {
+    const std::pair<const Shape*, Spec> operands[] = {{&xs.shape(), Xs::spec}...};
+    const Shape cut = with_operands_pieces(global, Op::rule, spec_v<L, typename Mesh::axes>, operands);
+    return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, cut, allocate_shard<T, L>(mesh, cut));
+  } else {
+    return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, global, allocate_shard<T, L>(mesh, global));
+  }
 }
 
 /// Puts a result on the tape: `fill(record)` saves what the backward needs. Nothing where no operand wants a

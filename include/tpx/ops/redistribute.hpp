@@ -64,6 +64,7 @@ auto redistribute(const X& x, const Shape& shape) {
       way = detail::shape_on_the_way(x.shape(), X::spec, global, Y::spec, x.mesh().grid());
     }
     Distribution(global, Y::spec, x.mesh().grid()).check(name(element_v<T>), Mesh::names());
+    x.shard().fetch();
     Y y(x.mesh(), global, detail::run_plan<T>(x.mesh(), plan, way, x.shard()));
     return detail::record(
         std::move(y), &detail::redistribute_backward<T, Mesh>,

@@ -19,6 +19,8 @@ struct Block {
   void (*release)(Block*) = nullptr;  ///< gives it back: to its pool, or to whoever lent it
   void* owner = nullptr;
   std::shared_ptr<void> lender;  ///< keeps borrowed memory alive, where it has an owner
+  void (*fetch)(Block*) = nullptr;  ///< brings memory that may be away, before it is used
+  bool away = false;
 };
 
 }  // namespace detail
@@ -52,6 +54,14 @@ class Buffer {
   std::int64_t bytes() const { return block_ == nullptr ? 0 : block_->bytes; }
   /// Whether nobody else holds the memory, so that it may be overwritten.
   bool unique() const { return block_ != nullptr && block_->holders == 1; }
+
+  /// Brings the memory where it may be away: a parameter whose pieces lie on several ranks. Ops call it before
+  /// they use their operands, the tape before it uses what they saved, on all ranks alike.
+  void fetch() const {
+    if (block_ != nullptr && block_->fetch != nullptr) block_->fetch(block_);
+  }
+  bool away() const { return block_ != nullptr && block_->away; }
+  detail::Block* block() const { return block_; }
 
   /// Memory that somebody else owns; `lender` keeps it alive where it can.
   static Buffer borrow(void* data, std::int64_t bytes, std::shared_ptr<void> lender) {

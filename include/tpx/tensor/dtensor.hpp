@@ -103,7 +103,10 @@ class DTensor {
   std::int64_t local_count() const { return local_shape().count(); }
 
   /// This rank's shard, in the execution space's memory.
-  T* data() const { return shard_.template as<T>(); }
+  T* data() const {
+    TPX_EXPECTS(!shard_.away(), describe(), "a parameter whose pieces lie on several ranks is gathered before it is read");
+    return shard_.template as<T>();
+  }
   const Buffer& shard() const { return shard_; }
   const Track& track() const { return track_; }
 

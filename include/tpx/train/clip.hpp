@@ -62,30 +62,47 @@ class ClippedNorm {
 
 namespace detail {
 
+/// Elements of a gradient as the norm sees them.
+template <class T>
+struct NormPiece {
+  const T* gradient;
+  std::int64_t count;
+  unsigned same_on;  ///< axes on which all ranks hold them
+};
+
 /// Adds up the squares of all gradients over the axes of `summed`, whose mesh is the gradients' own or one with
 /// more axes. Of ranks with the same gradient the first one along each axis of `over` counts it.
 template <class T, class Mesh, class Summed>
-ClippedNorm<T, Mesh> clipped_norm(const std::vector<ParameterSlot>& slots, const Mesh& mesh, unsigned over,
+ClippedNorm<T, Mesh> clipped_norm(const std::vector<NormPiece<T>>& pieces, const Mesh& mesh, unsigned over,
                                   const Summed& summed, unsigned summed_over, double largest) {
   const Region region("tpx::clip_norm");
   Buffer squares = allocate<double>(mesh, 1);
   Buffer factor = allocate<T>(mesh, 1);
   double* const sum = squares.as<double>();
   mesh.context().launch({}, [&](const auto& exec) { kernel::fill(exec, sum, 1, 0.0); });
-  for (const ParameterSlot& slot : slots) {
-    bool counts = slot.state->counts;
+  for (const NormPiece<T>& piece : pieces) {
+    bool counts = true;
     for (int a = 0; a < mesh.grid().axes; ++a)
-      if ((slot.same_on & over) >> a & 1u) counts = counts && mesh.grid().coordinate[a] == 0;
+      if ((piece.same_on & over) >> a & 1u) counts = counts && mesh.grid().coordinate[a] == 0;
     if (!counts) continue;
-    const T* g = slot.state->gradient.template as<T>();
-    mesh.context().launch({2 * slot.count, slot.count * std::int64_t{sizeof(T)}},
-                          [&](const auto& exec) { kernel::sum_squares_accumulate(exec, g, slot.count, sum); });
+    mesh.context().launch({2 * piece.count, piece.count * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+      kernel::sum_squares_accumulate(exec, piece.gradient, piece.count, sum);
+    });
   }
   if (summed_over != 0) all_reduce(summed, summed_over, static_cast<const double*>(sum), sum, 1);
   mesh.context().launch({}, [&](const auto& exec) {
     kernel::clip_factor(exec, static_cast<const double*>(sum), largest, factor.as<T>());
   });
   return {mesh, std::move(squares), std::move(factor)};
+}
+
+/// Whole gradients; of a parameter's copies on several pipeline ranks one counts.
+template <class T>
+std::vector<NormPiece<T>> norm_pieces(const std::vector<ParameterSlot>& slots) {
+  std::vector<NormPiece<T>> pieces;
+  for (const ParameterSlot& slot : slots)
+    if (slot.state->counts) pieces.push_back({slot.state->gradient.template as<T>(), slot.count, slot.same_on});
+  return pieces;
 }
 
 /// The axes of `Over` as a mask of the mesh that a model is on, after checking that none is missing.
@@ -98,6 +115,21 @@ unsigned norm_axes(Model& model) {
 }
 
 }  // namespace detail
+
+/// As clip_grad_norm below, where a model is spread over an axis that its own mesh does not have: the parts of
+/// all pipeline ranks add up to one norm. A parameter that two of them have counts once.
+///
+///   clip_grad_norm<over<dp, pp, tp>>(reduced, stage, 1.0, mesh)
+///
+/// @param  mesh  the whole one, with all axes that are named
+/// @comm   one all_reduce of 1 f64 over all axes in `over` together
+template <class Over, class Model, class Whole>
+auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, double largest, const Whole& mesh) {
+  const unsigned over = detail::norm_axes<Over>(model);
+  using T = typename Model::element_type;
+  return detail::clipped_norm<T>(detail::norm_pieces<T>(gradients.slots()), gradients.mesh(), over, mesh,
+                                 detail::mask_of<Over, typename Whole::axes>, largest);
+}
 
 /// The norm of all gradients of a model as one vector, and the factor that scales it to at most `largest`.
 ///
@@ -112,24 +144,7 @@ unsigned norm_axes(Model& model) {
 /// @see    arXiv:1211.5063
 template <class Over, class Model>
 auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, double largest) {
-  using Mesh = typename Model::mesh_type;
-  const unsigned over = detail::norm_axes<Over>(model);
-  return detail::clipped_norm<typename Model::element_type>(
-      gradients.slots(), gradients.mesh(), over, gradients.mesh(), detail::mask_of<Over, typename Mesh::axes>, largest);
-}
-
-/// The same where a model is spread over an axis that its own mesh does not have: the parts of all pipeline
-/// ranks add up to one norm. A parameter that two of them have counts once.
-///
-///   clip_grad_norm<over<dp, pp, tp>>(reduced, stage, 1.0, mesh)
-///
-/// @param  mesh  the whole one, with all axes that are named
-/// @comm   one all_reduce of 1 f64 over all axes in `over` together
-template <class Over, class Model, class Whole>
-auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, double largest, const Whole& mesh) {
-  const unsigned over = detail::norm_axes<Over>(model);
-  return detail::clipped_norm<typename Model::element_type>(gradients.slots(), gradients.mesh(), over, mesh,
-                                                            detail::mask_of<Over, typename Whole::axes>, largest);
+  return clip_grad_norm<Over>(gradients, model, largest, gradients.mesh());
 }
 
 }  // namespace tpx

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tpx/kernel/optimizer.hpp>
+#include <tpx/train/adamw.hpp>
+#include <tpx/train/clip.hpp>
+#include <tpx/train/data_parallel_buckets.hpp>
+#include <tpx/train/pipeline_gradients.hpp>
+
+namespace tpx {
+
+/// How ranks with other data share the work of training.
+struct DataParallelOptions {
+  int zero = 0;                    ///< what they split: 1 the optimizer's state, 2 gradients too, 3 parameters too
+  std::int64_t bucket_bytes = 0;   ///< gradients are reduced in buckets of at least this; 0: all in one
+  int sync_every = 1;              ///< more: gradients stay apart, and parameters are averaged every so many steps
+  AdamWOptions adamw{};
+};
+
+/// Trains a model whose batch is split over an axis: gradients are summed over it once a step, in buckets, while
+/// backward still runs, and AdamW updates the parameters. What ranks hold of a bucket of n elements on Axis:
+///
+///   zero   gradient        optimizer's state   parameter       a step communicates, of n elements
+///   0      P -> R          R                   R               all_reduce
+///   1      P -> R          S                   R               all_reduce, all_gather
+///   2      P -> S          S                   R               reduce_scatter, all_gather
+///   3      P -> S          S                   S               reduce_scatter, all_gather at each use
+///
+/// S is Shard<0, Balanced, Axis> of the bucket as one flat dim, whatever the parameters' extents.
+///
+///   DataParallel<dp, Model> data(model, {.zero = 2});
+///   loop:  data.reset();  backward(loss, data.when_final());  data.reduce();
+///          const auto clipped = data.template clip<over<dp, tp>>(1.0);  data.step(rate, clipped);
+///
+/// @tparam Axis   that splits the batch, and with it what `zero` says
+/// @tparam Model  as for Gradients
+/// @tparam More   other axes on which gradients are Partial
+/// @see    arXiv:1910.02054
+template <class Axis, class Model, class... More>
+class DataParallel {
+ public:
+  using T = typename Model::element_type;
+  using Mesh = typename Model::mesh_type;
+
+  /// Moves the parameters' values into memory of its own; with zero = 3 ops gather them when they use them.
+  ///
+  /// @pre    the model outlives this, its parameters have distinct names, and their values are not shared
+  /// @comm   makes a communicator of the ranks along Axis
+  /// @throws tpx::Error naming the option or the parameter
+  explicit DataParallel(Model& model, const DataParallelOptions& options = {})
+      : model_(&model), mesh_(model.mesh()), options_(checked(options)), buckets_(mesh_, options.zero, together()) {
+    std::vector<std::string> tied;
+    if constexpr (requires { model.visit_tied([](auto&) {}); })
+      model.visit_tied([&](auto& p) { tied.push_back(p.track().state->name); });
+    model.visit([&]<class P>(P& p) {
+      constexpr unsigned partial = detail::axes_in(P::spec, Kind::replicate);
+      constexpr unsigned shards = detail::axes_in(P::spec, Kind::shard);
+      constexpr unsigned all = (1u << Mesh::axes::size) - 1;
+      detail::check_reduced<(partial & ~over_), typename Mesh::axes, over<Axis, More...>>();
+      const bool is_tied = std::find(tied.begin(), tied.end(), p.track().state->name) != tied.end();
+      buckets_.add({p.track().state, p.shard(), p.local_count(), partial, all & ~shards}, is_tied, options.bucket_bytes);
+    });
+    buckets_.lay_out();
+    model.visit([&, next = std::size_t{0}]<class P>(P& p) mutable {
+      p = P(p.mesh(), p.shape(), buckets_.slots()[next++].slot.value, p.track());
+    });
+    reset();
+  }
+
+  const DataParallelOptions& options() const { return options_; }
+  std::int64_t steps() const { return steps_; }
+
+  /// The next backward starts from zero.
+  void reset() { buckets_.reset(); }
+
+  /// For the last backward of a step, or a Pipeline's run: reduces each bucket as soon as the gradients of all
+  /// its parameters are final.
+  /// @pre all ranks along Axis do the same backward
+  std::function<void(ParameterState&)> when_final() {
+    return [this](ParameterState& state) { buckets_.is_final(state); };
+  }
+
+  /// Reduces the buckets that are left: all of them where no backward was told when_final().
+  /// @comm see DataParallel; each bucket once a step
+  void reduce() {
+    const detail::Region region("tpx::grad_reduce");
+    for (auto& bucket : buckets_.buckets())
+      if (!bucket.reduced) buckets_.reduce(bucket);
+  }
+
+  /// Adds the gradients of parameters that two pipeline ranks have both, as add_tied_gradients, after reduce().
+  /// @comm   on those two ranks a send_recv of what each holds of the gradient
+  template <class PipelineAxis, class Whole>
+  void add_tied(const Whole& mesh) {
+    const auto other = model_->tied_with();
+    if (!other) return;
+    model_->visit_tied([&](auto& p) {
+      for (const auto& s : buckets_.slots())
+        if (s.slot.state == p.track().state && buckets_.mine_of(s).extent > 0)
+          detail::add_from_rank<PipelineAxis>(mesh, mesh_, buckets_.gradient_of(s), buckets_.mine_of(s).extent, *other);
+    });
+  }
+
+  /// The norm of all gradients, as clip_grad_norm, and the factor that scales it to at most `largest`.
+  /// @param  mesh  the model's, or a whole one with pipeline ranks on an axis more
+  /// @comm   one all_reduce of 1 f64 over all axes in Over; with sync_every > 1 all but Axis
+  template <class Over, class Whole>
+  ClippedNorm<T, Mesh> clip(double largest, const Whole& mesh) {
+    const unsigned mine = together() ? ~0u : ~axis_;
+    const unsigned whole = together() ? ~0u : ~(1u << detail::index_of<Axis, typename Whole::axes>);
+    std::vector<detail::NormPiece<T>> pieces;
+    for (const auto& s : buckets_.slots()) {
+      const std::int64_t count = buckets_.mine_of(s).extent;
+      const bool split = buckets_.splits(buckets_.buckets()[s.bucket], 1);
+      if (s.slot.state->counts && count > 0)
+        pieces.push_back({buckets_.gradient_of(s), count, split ? s.slot.same_on & ~axis_ : s.slot.same_on});
+    }
+    return detail::clipped_norm<T>(pieces, mesh_, detail::norm_axes<Over>(*model_) & mine, mesh,
+                                   detail::mask_of<Over, typename Whole::axes> & whole, largest);
+  }
+  template <class Over>
+  ClippedNorm<T, Mesh> clip(double largest) {
+    return clip<Over>(largest, mesh_);
+  }
+
+  /// Updates the parameters by their gradients, scaled where they were clipped.
+  /// @pre    reduce() came since reset()
+  /// @comm   zero 1 and 2: all_gather of each bucket; sync_every: all_reduce of each every so many steps
+  void step(double learning_rate, const ClippedNorm<T, Mesh>& clipped) { update(learning_rate, clipped.factor()); }
+  void step(double learning_rate) { update(learning_rate, nullptr); }
+
+ private:
+  static constexpr unsigned axis_ = 1u << detail::index_of<Axis, typename Mesh::axes>;
+  static constexpr unsigned over_ = detail::mask_of<over<Axis, More...>, typename Mesh::axes>;
+
+  bool together() const { return options_.sync_every == 1; }
+
+  static const DataParallelOptions& checked(const DataParallelOptions& o) {
+    if (o.zero < 0 || o.zero > 3) fail("tpx::DataParallel: zero is 0, 1, 2 or 3; given was " + std::to_string(o.zero));
+    if (o.sync_every < 1 || (o.sync_every > 1 && o.zero > 0))
+      fail("tpx::DataParallel: sync_every is at least 1, and more than 1 with zero = 0 only, where every rank has all "
+           "parameters; given were sync_every = " + std::to_string(o.sync_every) + ", zero = " + std::to_string(o.zero));
+    return o;
+  }
+
+  void update(double learning_rate, const T* factor) {
+    const detail::Region region("tpx::adamw");
+    kernel::AdamW p = detail::adamw_step(options_.adamw, learning_rate, steps_ + 1);
+    for (const auto& s : buckets_.slots()) {
+      TPX_EXPECTS(s.slot.state->reduced, s.slot.state->name, "reduce() comes before step()");
+      const std::int64_t count = buckets_.mine_of(s).extent;
+      if (count == 0) continue;
+      p.weight_decay = s.slot.state->decays ? options_.adamw.weight_decay : 0;
+      T* const first = buckets_.first_of(s);
+      T* const second = buckets_.second_of(s);
+      mesh_.context().launch({14 * count, 7 * count * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+        kernel::adamw(exec, count, buckets_.value_of(s), static_cast<const T*>(buckets_.gradient_of(s)), first, second, p,
+                      factor);
+      });
+    }
+    ++steps_;
+    if (!together() && steps_ % options_.sync_every == 0) buckets_.average();
+    buckets_.spread();
+  }
+
+  Model* model_;
+  Mesh mesh_;
+  DataParallelOptions options_;
+  detail::TrainedBuckets<T, Axis, Mesh> buckets_;
+  std::int64_t steps_ = 0;
+};
+
+}  // namespace tpx
