@@ -3,11 +3,11 @@
 """Makes the files in data/, with the Python packages safetensors, gguf and numpy.
 
     python3 -m venv venv && venv/bin/pip install numpy safetensors gguf
-    venv/bin/python tests/io/make_files.py            writes data/
+    venv/bin/python tests/io/make_files.py            writes data/, and checks data/written.safetensors
     venv/bin/python tests/io/make_files.py FILE...    opens what tpx wrote, and prints it
 
 Values are functions of the flat index, which the tests repeat; a tensor named x.expected is what the package
-gguf makes of the quantised tensor x.
+gguf makes of the quantised tensor x. tpx wrote written.safetensors: test_safetensors.cpp writes the same bytes.
 """
 import pathlib
 import struct
@@ -103,6 +103,18 @@ def make_gguf():
     w.close()
 
 
+def check_written():
+    """That the package finds in tpx's own file what test_safetensors.cpp put there."""
+    expected = {"bytes": whole((3,), "uint8"), "reals": real((12, 4)), "f": real((5,)).astype("float32"),
+                "\u00fc": whole((2, 3), "int32"), "none": np.zeros((0,), "float32")}
+    with safetensors.safe_open(DATA / "written.safetensors", framework="np") as f:
+        assert f.metadata() == {"format": "pt", "n\u00e4me": '"x"'}, f.metadata()
+        assert set(f.keys()) == set(expected), f.keys()
+        for name, values in expected.items():
+            found = f.get_tensor(name)
+            assert found.dtype == values.dtype and np.array_equal(found, values), (name, found)
+
+
 def show(path):
     with safetensors.safe_open(path, framework="np") as f:
         print(path, f.metadata())
@@ -122,3 +134,4 @@ if __name__ == "__main__":
         DATA.mkdir(exist_ok=True)
         make_safetensors()
         make_gguf()
+        check_written()

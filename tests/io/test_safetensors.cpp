@@ -208,6 +208,9 @@ TEST_CASE("what is written is read back, and lies aligned") {
           0);
   CHECK_FALSE(std::filesystem::exists(file + ".part"));
 
+  // Byte for byte the file that make_files.py opens with the Python package, and finds these values in.
+  CHECK(slurp(file) == slurp(TPX_TEST_DATA "/written.safetensors"));
+
   // What another file's tensors are can be written as it is.
   const Safetensors source(path);
   write_safetensors(scratch / "copy", source.tensors(), source.metadata());
