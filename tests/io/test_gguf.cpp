@@ -4,7 +4,9 @@
 #include <tpx/io/read_shard.hpp>
 
 #include <doctest/doctest.h>
+#include <bit>
 #include <cstdint>
+#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "io/gguf_bytes.hpp"
 #include "io/scratch.hpp"
 #include "io/values.hpp"
+#include "support/fetched_model.hpp"
 
 using namespace tpx;
 using namespace tpx::test;
@@ -103,6 +106,33 @@ TEST_CASE("blocks dequantise as the package gguf does, bit for bit, and in parts
         CHECK(read_shard<float>(t, d) == part_of(expected, d));
       }
   }
+}
+
+TEST_CASE("all of SmolLM2 dequantises as the package gguf does, bit for bit") {
+  const std::string model = fetched_model("smollm2");
+  if (model.empty()) {
+    MESSAGE("not fetched: examples/fetch_model.sh smollm2");
+    return;
+  }
+  const Gguf file(model);
+  // tests/references/dequantized.py says what is summed.
+  std::ifstream sums(TPX_REFERENCE_DATA "/smollm2_weights.txt");
+  std::string name;
+  std::uint64_t expected_sum = 0, expected_weighted = 0;
+  std::size_t checked = 0;
+  while (sums >> name >> expected_sum >> expected_weighted) {
+    CAPTURE(name);
+    std::uint64_t sum = 0, weighted = 0, place = 0;
+    for (const float value : read_whole<float>(file.at(name))) {
+      sum += std::bit_cast<std::uint32_t>(value);
+      weighted += std::bit_cast<std::uint32_t>(value) * ++place;
+    }
+    CHECK(sum == expected_sum);
+    CHECK(weighted == expected_weighted);
+    ++checked;
+  }
+  CHECK(checked == file.tensors().size());
+  CHECK(checked == 272);
 }
 
 TEST_CASE("a file of version 2, of no tensors, and of another alignment") {
