@@ -2,6 +2,7 @@
 #pragma once
 
 #include <mpi.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -39,8 +40,29 @@ double seconds(MPI_Comm world, int calls, Work&& work) {
   return largest(MPI_Wtime() - start, world) / calls;
 }
 
+/// Seconds of one call of `work` on rank 0, on every rank; meanwhile the others sleep.
+template <class Work>
+double seconds_alone(MPI_Comm world, int calls, Work&& work) {
+  int rank = 0, done = 0;
+  check_mpi(MPI_Comm_rank(world, &rank), "MPI_Comm_rank");
+  check_mpi(MPI_Barrier(world), "MPI_Barrier");
+  double spent = 0;
+  if (rank == 0) {
+    const double start = MPI_Wtime();
+    for (int i = 0; i < calls; ++i) work();
+    spent = MPI_Wtime() - start;
+  }
+  MPI_Request all{};
+  check_mpi(MPI_Ibarrier(world, &all), "MPI_Ibarrier");
+  while (done == 0) {
+    check_mpi(MPI_Test(&all, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    if (done == 0) usleep(100);
+  }
+  return largest(spent, world) / calls;
+}
+
 struct Effort {
-  int pairs = 60;
+  int pairs = 0;                 ///< 0: 200 where a sample is short, else 60
   double shortest_sample = 2e-3;  ///< seconds: work that is shorter is repeated within a sample
   int largest_calls = 100000;
 };
@@ -51,15 +73,15 @@ struct Comparison {
   int pairs = 0, calls = 0;
 };
 
-/// Compares the times of two ways.
+/// Compares two ways, each a function that gives the seconds of one of so many calls, the same on all ranks.
 /// @pre  both were called before, so that what is done once is done
 template <class First, class Second>
-Comparison compare(MPI_Comm world, const Effort& effort, First&& first, Second&& second) {
+Comparison compare_samples(const Effort& effort, First&& first, Second&& second) {
   // All ranks see the same times, and so do the same number of calls. The shortest of a few times counts: one
   // that was interrupted would make the samples too short.
   const auto shortest = [&](int n) {
-    double least = seconds(world, n, second);
-    for (int i = 0; i < 4; ++i) least = std::min(least, seconds(world, n, second));
+    double least = second(n);
+    for (int i = 0; i < 4; ++i) least = std::min(least, second(n));
     return least;
   };
   int calls = 1;
@@ -68,23 +90,34 @@ Comparison compare(MPI_Comm world, const Effort& effort, First&& first, Second&&
     calls = static_cast<int>(std::min(std::ceil(1.2 * effort.shortest_sample / once), 8.0 * calls));
     calls = std::min(calls, effort.largest_calls);
   }
-  seconds(world, calls, first);
+  first(calls);
+  const int pairs = effort.pairs > 0 ? effort.pairs : second(calls) * calls < 10e-3 ? 200 : 60;
   std::vector<double> ratios, firsts, seconds_;
-  for (int pair = 0; pair < effort.pairs; ++pair) {
+  for (int pair = 0; pair < pairs; ++pair) {
     double a = 0, b = 0;
-    if (pair % 2 == 0) {
-      a = seconds(world, calls, first);
-      b = seconds(world, calls, second);
-    } else {
-      b = seconds(world, calls, second);
-      a = seconds(world, calls, first);
-    }
+    if (pair % 2 == 0) a = first(calls);
+    b = second(calls);
+    if (pair % 2 == 1) a = first(calls);
     ratios.push_back(a / b);
     firsts.push_back(a);
     seconds_.push_back(b);
   }
   return {median_interval(std::move(ratios)), median_interval(std::move(firsts)).median,
-          median_interval(std::move(seconds_)).median, effort.pairs, calls};
+          median_interval(std::move(seconds_)).median, pairs, calls};
+}
+
+/// Compares the times of two ways that all ranks go together.
+template <class First, class Second>
+Comparison compare(MPI_Comm world, const Effort& effort, First&& first, Second&& second) {
+  return compare_samples(
+      effort, [&](int calls) { return seconds(world, calls, first); },
+      [&](int calls) { return seconds(world, calls, second); });
+}
+
+/// The ratio times a factor.
+inline Comparison scaled(Comparison c, double factor) {
+  c.ratio = {c.ratio.median * factor, c.ratio.low * factor, c.ratio.high * factor};
+  return c;
 }
 
 }  // namespace tpx::benchmark

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+// What a rank does by itself: the linear layer of a single row, whose time is the reading of its weight; the
+// GEMM in every orientation beside the BLAS called directly; and what an op costs that has nothing to do.
+#include <tpx/kernel/gemm.hpp>
+#include <tpx/ops/add.hpp>
+#include <tpx/ops/elementwise.hpp>
+#include <tpx/ops/matmul.hpp>
+#include <tpx/ops/pointwise.hpp>
+#include <tpx/ops/redistribute.hpp>
+#include <tpx/tensor/factory.hpp>
+#include <tpx/tensor/make_mesh.hpp>
+
+#include "../comm/count_allocations.hpp"
+#include "benchmark.hpp"
+#include "twin_parts.hpp"
+
+namespace tpx::benchmark {
+namespace {
+
+using axes::tp;
+
+auto the_mesh(const Run& run) { return make_mesh_on<tp>(Space(), run.world); }
+
+/// Reads all of it, in the order in which it lies, as fast as a core can.
+float read_all(const float* data, std::int64_t count) {
+  constexpr std::int64_t width = 128;
+  float part[width] = {};
+  for (std::int64_t i = 0; i + width <= count; i += width) {
+    for (std::int64_t w = 0; w < width; ++w) part[w] += data[i + w];
+  }
+  float sum = 0;
+  for (const float p : part) sum += p;
+  return sum;
+}
+
+/// Seconds of reading the weight over seconds of y = x W; all ranks at once, so they share the memory's
+/// bandwidth.
+Comparison gemv_over_bandwidth(const Run& run) {
+  const auto mesh = the_mesh(run);
+  const std::int64_t in = run.smoke ? 64 : 4096, out = (run.smoke ? 128 : 8192) * mesh.size();
+  const auto x = normal<float>(mesh, layout<Replicate<tp>>, {1, in}, {1, 0});
+  const auto w = normal<float>(mesh, layout<Shard<1, tp>>, {in, out}, {1, 1}, 0, 0.01);
+  const volatile float* const seen = w.data();
+  float sink = 0;
+  const auto read = [&] { sink += read_all(w.data(), w.local_count()) * seen[0]; };
+  const auto multiply = [&] {
+    for (std::int64_t i = 0; i < in; ++i) x.data()[i] += 0.001F;
+    matmul(x, w);
+  };
+  read();
+  multiply();
+  const Comparison c = compare(run.world.native(), run.effort, read, multiply);
+  if (!std::isfinite(sink)) fail("gemv_over_bandwidth: the weight's elements are numbers");
+  return c;
+}
+
+/// The worst orientation's seconds of the BLAS over those of kernel::gemm.
+Comparison gemm_transposes(const Run& run) {
+  const int n = run.smoke ? 24 : 512;
+  const std::vector<float> a(count(n, n), 0.5F), b(count(n, n), 0.25F);
+  std::vector<float> ours(count(n, n)), theirs(count(n, n));
+  const Space space;
+  Comparison worst;
+  for (const CBLAS_TRANSPOSE ta : {CblasNoTrans, CblasTrans}) {
+    for (const CBLAS_TRANSPOSE tb : {CblasNoTrans, CblasTrans}) {
+      const auto direct = [&] { Blas::multiply(ta, tb, n, n, n, a.data(), b.data(), theirs.data()); };
+      const auto through = [&] {
+        kernel::gemm(space, kernel::Transpose{ta == CblasTrans}, kernel::Transpose{tb == CblasTrans}, n, n, n,
+                     1, a.data(), b.data(), 0, ours.data());
+      };
+      direct();
+      through();
+      expect_equal(run, "C", ours, theirs.data(), theirs.size());
+      const Comparison c = compare(run.world.native(), run.effort, direct, through);
+      if (worst.pairs == 0 || c.ratio.median < worst.ratio.median) worst = c;
+    }
+  }
+  return worst;
+}
+
+/// Microseconds of the dearest of some ops on tensors of one element a rank, on the slower rank.
+Comparison op_overhead(const Run& run) {
+  const auto mesh = the_mesh(run);
+  const auto x = normal<float>(mesh, layout<Shard<0, tp>>, {mesh.size(), 1}, {1, 0});
+  const auto one = normal<float>(mesh, layout<>, {1, 1}, {1, 1});
+  const auto w = normal<float>(mesh, layout<>, {1, 1}, {1, 2});
+  Comparison worst;
+  const auto measure = [&](const char* name, auto&& op) {
+    const int calls = run.smoke ? 10 : 10000, samples = run.smoke ? 2 : 200;
+    for (int i = 0; i < 10; ++i) op();
+    std::vector<double> times;
+    times.reserve(static_cast<std::size_t>(samples));
+    const long before = allocations();
+    for (int i = 0; i < samples; ++i) times.push_back(1e6 * seconds(run.world.native(), calls, op));
+    if (allocations() != before) fail(std::string("op_overhead_us: ") + name + " allocates");
+    const MedianInterval value = median_interval(std::move(times));
+    if (run.speaks()) std::printf("  %-14s %6.3f us\n", name, value.median);
+    if (worst.pairs == 0 || value.median > worst.ratio.median)
+      worst = {value, 1e-6 * value.median, 1e-6 * value.median, samples, calls};
+  };
+  measure("scale", [&] { scale(x, 2.0); });
+  measure("gelu", [&] { gelu(x); });
+  measure("add", [&] { add(x, x); });
+  measure("redistribute", [&] { redistribute<Replicate<tp>>(one); });
+  measure("matmul", [&] { matmul(one, w); });
+  return worst;
+}
+
+constexpr Benchmark benchmarks[] = {
+    {"gemv_over_bandwidth", 0.90, Goal::at_least, gemv_over_bandwidth},
+    {"gemm_transposes", 0.97, Goal::at_least, gemm_transposes},
+    {"op_overhead_us", 0.3, Goal::at_most, op_overhead},
+};
+
+}  // namespace
+
+std::span<const Benchmark> kernel_benchmarks() { return benchmarks; }
+
+}  // namespace tpx::benchmark
