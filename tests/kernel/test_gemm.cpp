@@ -23,8 +23,8 @@ double gemm_error(const Exec& exec, bool ta, bool tb, std::int64_t m, std::int64
   const auto a = noise(m * k, 1), b = noise(k * n, 2), c0 = noise(m * n, 3);
   const auto af = to<T>(a), bf = to<T>(b);
   auto c = beta == 0 ? unset<T>(m * n) : to<T>(c0);
-  kernel::gemm<Provider>(exec, Transpose{ta}, Transpose{tb}, m, n, k, static_cast<T>(alpha), af.data(), bf.data(),
-                         static_cast<T>(beta), c.data());
+  kernel::gemm<Provider>(exec, Transpose{ta}, Transpose{tb}, m, n, k, static_cast<T>(alpha), af.data(),
+                         bf.data(), static_cast<T>(beta), c.data());
   exec.fence();
   auto expected = reference::matmul(a, b, m, n, k, ta, tb);
   for (std::size_t i = 0; i < expected.size(); ++i)
@@ -98,7 +98,8 @@ TEST_CASE_TEMPLATE("products of few rows equal plain loops", Types, TPX_KERNEL_T
       for (const std::int64_t n : {1, 3, 16, 31, 64, 77}) {
         for (const std::int64_t k : {1, 7, 16, 37, 128}) {
           const double error = gemm_error<FloatsOnly, T>(exec, false, tb, m, n, k, 1, k == 37 ? -0.5 : 0);
-          if (error >= tolerance<T>(static_cast<double>(k))) FAIL_CHECK("n = " << n << ", k = " << k << ": " << error);
+          if (error >= tolerance<T>(static_cast<double>(k)))
+            FAIL_CHECK("n = " << n << ", k = " << k << ": " << error);
         }
       }
     }
@@ -107,7 +108,8 @@ TEST_CASE_TEMPLATE("products of few rows equal plain loops", Types, TPX_KERNEL_T
   }
 }
 
-TEST_CASE_TEMPLATE("a product of blocks of wider matrices leaves what is beside them", Types, TPX_KERNEL_TEST_TYPES) {
+TEST_CASE_TEMPLATE("a product of blocks of wider matrices leaves what is beside them", Types,
+                   TPX_KERNEL_TEST_TYPES) {
   using T = typename Types::value_type;
   const typename Types::space exec;
   constexpr std::int64_t n = 20, k = 12, wide = 33;
@@ -162,8 +164,8 @@ TEST_CASE_TEMPLATE("the slow kernel is right and counted", Types, TPX_KERNEL_TES
     for (const bool tb : {false, true}) {
       auto c = unset<T>(4 * 5);
       kernel::NativeGemm::multiply(
-          exec, kernel::GemmCall<T>{Transpose{ta}, Transpose{tb}, 4, 5, 6, T(2), af.data(), ta ? 4 : 6, bf.data(),
-                                    tb ? 6 : 5, T(0), c.data(), 5});
+          exec, kernel::GemmCall<T>{Transpose{ta}, Transpose{tb}, 4, 5, 6, T(2), af.data(), ta ? 4 : 6,
+                                    bf.data(), tb ? 6 : 5, T(0), c.data(), 5});
       exec.fence();
       auto expected = reference::matmul(a, b, 4, 5, 6, ta, tb);
       for (double& v : expected) v *= 2;

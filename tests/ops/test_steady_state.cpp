@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What a step that repeats does not do: allocate, wait for the execution space, call MPI on one node, or multiply in
-// the slow kernel.
+// What a step that repeats does not do: allocate, wait for the execution space, call MPI on one node, or
+// multiply in the slow kernel.
 #include <mpi.h>
 
 #include <cstdint>
@@ -27,10 +27,10 @@ long fences = 0;
 }  // namespace
 
 // MPI's profiling interface: these are called in place of MPI's own.
-#define COUNTED(name, parameters, arguments)             \
-  extern "C" int MPI_##name parameters {                 \
-    ++mpi_calls;                                         \
-    return PMPI_##name arguments;                        \
+#define COUNTED(name, parameters, arguments) \
+  extern "C" int MPI_##name parameters {     \
+    ++mpi_calls;                             \
+    return PMPI_##name arguments;            \
   }
 COUNTED(Allreduce, (const void* in, void* out, int n, MPI_Datatype type, MPI_Op op, MPI_Comm comm),
         (in, out, n, type, op, comm))
@@ -41,7 +41,8 @@ COUNTED(Reduce_scatter_block, (const void* in, void* out, int n, MPI_Datatype ty
 COUNTED(Bcast, (void* data, int n, MPI_Datatype type, int root, MPI_Comm comm), (data, n, type, root, comm))
 COUNTED(Send, (const void* data, int n, MPI_Datatype type, int to, int tag, MPI_Comm comm),
         (data, n, type, to, tag, comm))
-COUNTED(Isend, (const void* data, int n, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request* request),
+COUNTED(Isend,
+        (const void* data, int n, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request* request),
         (data, n, type, to, tag, comm, request))
 COUNTED(Recv, (void* data, int n, MPI_Datatype type, int from, int tag, MPI_Comm comm, MPI_Status* status),
         (data, n, type, from, tag, comm, status))
@@ -64,11 +65,13 @@ class Counts {
   std::int64_t native_ = kernel::gemm_native_calls();
 };
 
-/// How often `step` waits, as a tool sees it. (Releases of Kokkos that report no fences of a host space have none.)
+/// How often `step` waits, as a tool sees it. (Releases of Kokkos that report no fences of a host space have
+/// none.)
 template <class Step>
 long fences_of(Step&& step) {
   fences = 0;
-  Kokkos::Tools::Experimental::set_begin_fence_callback([](const char*, std::uint32_t, std::uint64_t*) { ++fences; });
+  Kokkos::Tools::Experimental::set_begin_fence_callback(
+      [](const char*, std::uint32_t, std::uint64_t*) { ++fences; });
   step();
   Kokkos::Tools::Experimental::set_begin_fence_callback(nullptr);
   return fences;
@@ -87,8 +90,9 @@ struct Model {
     return c;
   }
   static auto tokens(const Mesh& mesh, std::int64_t context) {
-    return from_function<std::int32_t>(mesh, layout<>, {2, context},
-                                       [](const auto& at) { return static_cast<std::int32_t>((7 * at[0] + at[1]) % 48); });
+    return from_function<std::int32_t>(mesh, layout<>, {2, context}, [](const auto& at) {
+      return static_cast<std::int32_t>((7 * at[0] + at[1]) % 48);
+    });
   }
 
   Model(const Mesh& mesh, std::int64_t context)

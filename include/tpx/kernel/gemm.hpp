@@ -24,7 +24,8 @@ using DefaultGemm = NativeGemm;
 
 namespace impl {
 
-/// One call of a library: the provider's if it has a kernel for T on Exec, else the default's, else plain loops.
+/// One call of a library: the provider's if it has a kernel for T on Exec, else the default's, else plain
+/// loops.
 template <class Provider, class T, class Exec>
 void gemm_block(const Exec& exec, const GemmCall<T>& call) {
   constexpr std::int64_t largest_stride = std::numeric_limits<int>::max();
@@ -65,7 +66,8 @@ struct GemmScale {
 template <class Provider = DefaultGemm, class T, class Exec>
 void multiply(const Exec& exec, const GemmCall<T>& call) {
   static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "tpx::gemm: T is float or double");
-  static_assert(GemmProvider<Provider, T, Exec>, "tpx::gemm: a provider has takes<T, Exec>() and multiply(exec, call)");
+  static_assert(GemmProvider<Provider, T, Exec>,
+                "tpx::gemm: a provider has takes<T, Exec>() and multiply(exec, call)");
   const auto [ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc] = call;
   if (m <= 0 || n <= 0) return;
   if (k <= 0) return for_each(exec, "tpx::gemm_scale", m * n, impl::GemmScale<T>{beta, c, n, ldc});

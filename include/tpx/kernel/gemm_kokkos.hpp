@@ -53,12 +53,12 @@ struct KokkosKernelsGemm {
 #ifdef KOKKOSKERNELS_ENABLE_TPL_BLAS
     if constexpr (is_host_space_v<Exec>) {
       if (!Kokkos::Profiling::profileLibraryLoaded()) {
-        // Straight to the BLAS that the call below ends in: its views and regions take 0.1 us. To a column-major
-        // BLAS all operands are their transposes, C^T = B^T A^T.
-        KokkosBlas::Impl::HostBlas<T>::gemm(tb ? 'T' : 'N', ta ? 'T' : 'N', static_cast<int>(call.n),
-                                            static_cast<int>(call.m), static_cast<int>(call.k), call.alpha, call.b,
-                                            static_cast<int>(call.ldb), call.a, static_cast<int>(call.lda), call.beta,
-                                            call.c, static_cast<int>(call.ldc));
+        // Straight to the BLAS that the call below ends in: its views and regions take 0.1 us. To a
+        // column-major BLAS all operands are their transposes, C^T = B^T A^T.
+        KokkosBlas::Impl::HostBlas<T>::gemm(
+            tb ? 'T' : 'N', ta ? 'T' : 'N', static_cast<int>(call.n), static_cast<int>(call.m),
+            static_cast<int>(call.k), call.alpha, call.b, static_cast<int>(call.ldb), call.a,
+            static_cast<int>(call.lda), call.beta, call.c, static_cast<int>(call.ldc));
         return;
       }
     }

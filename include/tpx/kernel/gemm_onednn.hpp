@@ -25,10 +25,10 @@ struct OneDnnGemm {
   template <class T, class Exec>
   static void multiply(const Exec&, const GemmCall<T>& call) {
     const auto op = [](Transpose t) { return t == Transpose::yes ? 'T' : 'N'; };
-    const dnnl_status_t status =
-        dnnl_sgemm(op(call.ta), op(call.tb), call.m, call.n, call.k, call.alpha, call.a, call.lda, call.b, call.ldb,
-                   call.beta, call.c, call.ldc);
-    if (status != dnnl_success) fail("tpx::gemm: oneDNN refuses the product with status " + std::to_string(status));
+    const dnnl_status_t status = dnnl_sgemm(op(call.ta), op(call.tb), call.m, call.n, call.k, call.alpha,
+                                            call.a, call.lda, call.b, call.ldb, call.beta, call.c, call.ldc);
+    if (status != dnnl_success)
+      fail("tpx::gemm: oneDNN refuses the product with status " + std::to_string(status));
   }
 };
 

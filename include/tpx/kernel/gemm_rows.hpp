@@ -34,9 +34,9 @@ inline T scaled(T beta, T c) {
   return beta == T(0) ? T(0) : beta * c;
 }
 
-/// A strip of columns of C (m, n) = A (m, k) B (k, n) + beta C. Some rows of B are read side by side and added to
-/// the strip's sums, while the next ones are on their way. The sums lie in scratch: rows of C are often a power of
-/// two apart, and would share a few lines of the cache.
+/// A strip of columns of C (m, n) = A (m, k) B (k, n) + beta C. Some rows of B are read side by side and added
+/// to the strip's sums, while the next ones are on their way. The sums lie in scratch: rows of C are often a
+/// power of two apart, and would share a few lines of the cache.
 template <class T>
 struct GemmRowsStrip {
   static constexpr int depth = tile_rows;
@@ -77,7 +77,8 @@ struct GemmRowsStrip {
     const T* const b = call.b + p * call.ldb + first;
     const std::int64_t ahead = p + 2 * Depth <= call.k ? Depth * call.ldb : 0;
     std::int64_t j = 0;
-    for (; j + 2 * lanes_v<T> <= columns; j += 2 * lanes_v<T>) add_registers<Depth, 2>(a, b + j, ahead, sums + j);
+    for (; j + 2 * lanes_v<T> <= columns; j += 2 * lanes_v<T>)
+      add_registers<Depth, 2>(a, b + j, ahead, sums + j);
     for (; j + lanes_v<T> <= columns; j += lanes_v<T>) add_registers<Depth, 1>(a, b + j, ahead, sums + j);
     for (; j < columns; ++j) {
       for (std::int64_t i = 0; i < call.m; ++i) {
@@ -107,13 +108,14 @@ struct GemmRowsStrip {
   }
 };
 
-/// As many columns as a register holds of C (m, n) = A (m, k) B^T + beta C, B (n, k): products of rows of A and B,
-/// four of each side by side, a register of sums for each until the end.
+/// As many columns as a register holds of C (m, n) = A (m, k) B^T + beta C, B (n, k): products of rows of A and
+/// B, four of each side by side, a register of sums for each until the end.
 template <class T>
 struct GemmRowsDots {
   static constexpr int side = 4;
   static constexpr std::int64_t width = lanes_v<T>;
-  static constexpr std::int64_t depth = 4096 / static_cast<std::int64_t>(sizeof(T));  // of a row, in the nearest cache
+  static constexpr std::int64_t depth =
+      4096 / static_cast<std::int64_t>(sizeof(T));  // of a row, in the nearest cache
   using Parts = Lanes<T>[gemm_few_rows][lanes_v<T>];
   GemmCall<T> call;
 
@@ -126,7 +128,8 @@ struct GemmRowsDots {
     for (std::int64_t p = 0; p < whole; p += depth) {
       const std::int64_t part = std::min(depth, whole - p);
       std::int64_t s = 0;
-      for (; s + side <= columns; s += side) add_columns<side>(b, p, part, s, first + s + 2 * side <= call.n, parts);
+      for (; s + side <= columns; s += side)
+        add_columns<side>(b, p, part, s, first + s + 2 * side <= call.n, parts);
       for (; s < columns; ++s) add_columns<1>(b, p, part, s, false, parts);
     }
     for (std::int64_t i = 0; i < call.m; ++i) {
@@ -144,7 +147,8 @@ struct GemmRowsDots {
  private:
   /// The products with rows s, s + 1, ... of b; if there is a next block of them, it is asked for meanwhile.
   template <int Columns>
-  void add_columns(const T* b, std::int64_t p, std::int64_t part, std::int64_t s, bool more, Parts& parts) const {
+  void add_columns(const T* b, std::int64_t p, std::int64_t part, std::int64_t s, bool more,
+                   Parts& parts) const {
     const T* const a = call.a + p;
     const T* const rows = b + s * call.ldb + p;
     const std::int64_t ahead = more ? side * call.ldb : 0;
