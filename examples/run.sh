@@ -4,7 +4,8 @@
 #   examples/run.sh [NAME] [--ranks N] [OPTIONS]
 #
 # Sets up what is missing, builds the example (gpt_train without a NAME) and runs it split over N ranks (2);
-# `explain` runs alone, in one process. Options go to the program as they are; so does everything after `--`. The
+# `explain` runs alone, in one process; `generate` and `embed` take the model that fetch_model.sh fetches unless
+# --model names another. Options go to the program as they are; so does everything after `--`. The
 # exit code is the program's.
 set -euo pipefail
 
@@ -34,6 +35,16 @@ known=$(sed -n 's/^tpx_add_example(\([A-Za-z0-9_]*\).*/\1/p' "$root/examples/CMa
 
 alone=$(sed -n 's/^tpx_add_example(\([A-Za-z0-9_]*\) ALONE.*/\1/p' "$root/examples/CMakeLists.txt" | tr '\n' ' ')
 if [[ " $alone" == *" $name "* ]] && [ -n "${ranks-}" ]; then usage "$name runs without ranks: leave --ranks out"; fi
+
+# The published models that these are about.
+model=
+case $name in
+  generate) model=smollm2 ;;
+  embed) model=minilm ;;
+esac
+if [ -n "$model" ] && [[ " ${arguments[*]-} " != *" --model"[\ =]* && " ${arguments[*]-} " != *" --help "* ]]; then
+  arguments=(--model "$("$root/examples/fetch_model.sh" "$model")" ${arguments[@]+"${arguments[@]}"})
+fi
 
 # The program's output is all there is on standard output.
 "$root/cmake/build.sh" "tpx_example_$name" >&2

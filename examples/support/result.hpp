@@ -6,13 +6,15 @@
 #include <cstdio>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 /// The last line of an example: `result {"example":...}`. Written by hand, because the usual JSON library is
 /// more than the HIP compiler of Debian 12 can take.
 namespace example {
 
-/// A value by name: a number to 17 digits, a truth, a text, or an object of further facts.
+/// A value by name: a number to 17 digits, a truth, a text, an object of further facts, or a
+/// list of numbers.
 class Fact {
  public:
   Fact(const std::string& name, std::integral auto number) : Fact(name, Text{std::to_string(number)}) {}
@@ -21,6 +23,10 @@ class Fact {
   Fact(const std::string& name, const char* text) : Fact(name, Text{quoted(text)}) {}
   Fact(const std::string& name, const std::string& text) : Fact(name, Text{quoted(text)}) {}
   Fact(const std::string& name, const std::vector<Fact>& object) : Fact(name, Text{braced(object)}) {}
+  /// A list of numbers.
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  Fact(const std::string& name, const std::vector<T>& list) : Fact(name, Text{listed(list)}) {}
 
   /// `"name":value`
   const std::string& text() const { return text_; }
@@ -41,6 +47,15 @@ class Fact {
   };
   Fact(const std::string& name, const Text& text) : text_(quoted(name) + ':' + text.value) {}
 
+  template <class T>
+  static std::string listed(const std::vector<T>& list) {
+    std::string all;
+    for (const T number : list) {
+      if (!all.empty()) all += ',';
+      all += std::is_integral_v<T> ? std::to_string(number) : digits(static_cast<double>(number));
+    }
+    return '[' + all + ']';
+  }
   static std::string digits(double number) {
     if (!std::isfinite(number)) return "null";
     std::ostringstream out;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <tpx/nn/bert_file.hpp>
+#include <tpx/ops/mean_pool.hpp>
 
 #include "model_case.hpp"
 
@@ -30,6 +31,8 @@ void check_plan() {
     const auto lengths = c.lengths(mesh);
     CHECK(off(gather(model.hidden(ids, types, lengths)), c.values("last_hidden_state")) <= nn_tolerance);
     CHECK(off(gather(model.logits(ids, types, lengths)), c.values("logits")) <= nn_tolerance);
+    const auto sentences = mean_pool(redistribute<Invariant<tp>>(model.hidden(ids, types, lengths)), lengths);
+    CHECK(off(gather(sentences), c.values("embedding")) <= nn_tolerance);
     check_training<Bert, Plan>(c, mesh, config, bert_weights(c.weights), gradients_in(c.expected),
                                [&](const auto& m, auto& tape) {
                                  return m.loss(tape.input(ids), tape.input(types), lengths, c.tokens(mesh, "targets"));

@@ -49,17 +49,6 @@ std::vector<Prompt> stored_prompts() {
   return prompts;
 }
 
-/// Calls f(model) for a model that the ranks can have: 3 key heads are split over up to 3 ranks.
-template <class T, class Mesh, class F>
-void with_model(const Mesh& mesh, const Gguf& file, F&& f) {
-  const LlamaConfig config = llama_config(file);
-  if (mesh.template size<tp>() <= config.kv_heads) {
-    f(parallelize<Llama, T, TensorParallel<tp>>(mesh, config, llama_weights(file)));
-  } else {
-    f(parallelize<Llama, T, SharedKeys<TensorParallel<tp>>>(mesh, config, llama_weights(file)));
-  }
-}
-
 template <class Mesh>
 auto ids_of(const Mesh& mesh, const Prompt& prompt) {
   return from_function<std::int32_t>(
@@ -99,7 +88,7 @@ TEST_CASE("SmolLM2-135M: logits and greedy tokens of three prompts are those of 
   const Gguf file(path);
   const std::vector<Prompt> prompts = stored_prompts();
   const auto mesh = make_mesh<tp>(world());
-  with_model<float>(mesh, file, [&](const auto& model) {
+  with_llama<float, tp>(mesh, llama_config(file), llama_weights(file), [&](const auto& model) {
     for (const Prompt& prompt : prompts) {
       const double off = logits_off(model, prompt);
       CHECK(off <= 5e-6);  // so that any two numbers of ranks are within 1e-5
@@ -134,9 +123,9 @@ TEST_CASE("SmolLM2-135M in double: every number of ranks computes the logits of 
   };
   if (mesh.rank() == 0) {
     const auto self = make_mesh_on<tp>(mesh.context().instance(), comm::Self());
-    with_model<double>(self, file, [&](const auto& model) { alone = last_of(model); });
+    with_llama<double, tp>(self, llama_config(file), llama_weights(file), [&](const auto& model) { alone = last_of(model); });
   }
-  with_model<double>(mesh, file, [&](const auto& model) {
+  with_llama<double, tp>(mesh, llama_config(file), llama_weights(file), [&](const auto& model) {
     CHECK(logits_off(model, prompt) <= 1e-7);  // of values that are stored in single precision
     const Values together = last_of(model);
     alone.resize(together.size());

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -113,9 +114,13 @@ class FileWeights {
   template <class T, int N, class Placement, class Mesh>
   auto read(const Mesh& mesh, const std::string& name, const Shape& in, const Shape& out, Role role) const {
     using L = parameter_layout_t<Mesh, Placement>;
-    auto x = detail::make_tensor<T, N, L>(mesh, detail::joined<N>(in, out));
+    std::optional<DTensor<T, N, L, Mesh>> made;  // with the rest, so that the ranks agree on a lack of memory too
     std::vector<T> values;
-    detail::together(mesh, [&] { values = this->template values<T>(name, in, out, role, x.distribution()); });
+    detail::together(mesh, [&] {
+      made.emplace(detail::make_tensor<T, N, L>(mesh, detail::joined<N>(in, out)));
+      values = this->template values<T>(name, in, out, role, made->distribution());
+    });
+    const DTensor<T, N, L, Mesh>& x = *made;
     if constexpr (Mesh::context_type::has_memory)
       detail::copy_from_host(mesh, values.data(), x.data(), x.local_count());
     return make_parameter(name, x, role != Role::vector);

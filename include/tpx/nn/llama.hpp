@@ -262,4 +262,14 @@ class Llama {
   std::optional<Projection<T, Mesh, Plan, typename Plan::logits, 1, 1, Entering>> output_;
 };
 
+/// Calls f(model), the model split by TensorParallel<Axis>, with shared keys where the ranks are more than the key
+/// heads: what one takes who has no plan of his own.
+/// @throws tpx::Error as the model's constructor
+template <class T, class Axis, class Mesh, class Weights, class F>
+decltype(auto) with_llama(const Mesh& mesh, const LlamaConfig& config, const Weights& weights, F&& f) {
+  if (mesh.template size<Axis>() <= config.kv_heads)
+    return f(parallelize<Llama, T, TensorParallel<Axis>>(mesh, config, weights));
+  return f(parallelize<Llama, T, SharedKeys<TensorParallel<Axis>>>(mesh, config, weights));
+}
+
 }  // namespace tpx
