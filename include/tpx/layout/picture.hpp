@@ -132,50 +132,60 @@ class Picture {
   std::size_t place(int dim) const { return static_cast<std::size_t>(dim + max_ndim - ndim_); }
 
   void find_pieces(const Shape& shape, Spec spec, const Grid& grid) {
-    const int ranks = grid.ranks(~0u);
-    for (auto& pieces : pieces_) pieces.assign(1, Piece{0, 1});
-    std::vector<Piece> held;  // of each rank, its dims together
-    held.reserve(static_cast<std::size_t>(ranks * ndim_));
-    std::int64_t least = shape.count(), most = 0;
-    for (int r = 0; r < ranks; ++r) {
-      const Distribution of_rank(shape, spec, detail::standing(grid, r));
-      std::int64_t count = 1;
-      for (int d = 0; d < ndim_; ++d) {
-        held.push_back(of_rank.piece(d));
-        count *= held.back().extent;
-      }
-      least = std::min(least, count);
-      most = std::max(most, count);
-    }
-    const auto before = [](const Piece& a, const Piece& b) { return a.offset < b.offset; };
+    // In the order of the axes that split a dim its pieces lie one behind the other.
+    std::vector<int>
+        column[max_ndim];  // which of the pieces each number along these axes has; -1: an empty one
+    for (int d = 0; d < max_ndim; ++d) pieces_[d].assign(d < max_ndim - ndim_ ? 1 : 0, Piece{0, 1});
+    std::size_t blocks = 1;
     for (int d = 0; d < ndim_; ++d) {
       std::vector<Piece>& pieces = pieces_[place(d)];
-      pieces.clear();
-      for (int r = 0; r < ranks; ++r)
-        if (const Piece& p = held[at(r, d)]; p.extent > 0) pieces.push_back(p);
-      std::sort(pieces.begin(), pieces.end(), before);
-      pieces.erase(std::unique(pieces.begin(), pieces.end()), pieces.end());
-    }
-    blocks_.resize(pieces_[0].size() * pieces_[1].size() * pieces_[2].size());
-    for (int r = 0; r < ranks; ++r) {
-      std::size_t block = 0;
-      bool empty = false;
-      for (int d = 0; d < ndim_; ++d) {
-        const auto& pieces = pieces_[place(d)];
-        const Piece& p = held[at(r, d)];
-        empty = empty || p.extent == 0;
-        block = block * pieces.size() +
-                static_cast<std::size_t>(std::lower_bound(pieces.begin(), pieces.end(), p, before) -
-                                         pieces.begin());
+      const int count = Distribution(shape, spec, grid).divisor(d);
+      for (int number = 0; number < count; ++number) {
+        const Piece piece = Distribution(shape, spec, with_number(grid, spec, d, number)).piece(d);
+        column[d].push_back(piece.extent == 0 ? -1 : static_cast<int>(pieces.size()));
+        if (piece.extent > 0) pieces.push_back(piece);
       }
-      (empty ? idle_ : blocks_[block]).push_back(r);
+      blocks *= pieces.size();
+    }
+    blocks_.resize(blocks);
+    std::int64_t least = elements_, most = 0;
+    for (int r = 0; r < grid.ranks(~0u); ++r) {
+      const Grid here = detail::standing(grid, r);
+      std::size_t block = 0;
+      std::int64_t count = 1;
+      for (int d = 0; d < ndim_; ++d) {
+        const std::vector<Piece>& pieces = pieces_[place(d)];
+        const int at = column[d][static_cast<std::size_t>(number_of(here, spec, d))];
+        count *= at < 0 ? 0 : pieces[static_cast<std::size_t>(at)].extent;
+        block = block * pieces.size() + static_cast<std::size_t>(at < 0 ? 0 : at);
+      }
+      (count == 0 ? idle_ : blocks_[block]).push_back(r);
+      least = std::min(least, count);
+      most = std::max(most, count);
     }
     legend_.push_back("each rank holds " + std::to_string(least) +
                       (least == most ? "" : " to " + std::to_string(most)) + " of " +
                       std::to_string(elements_) + " elements");
     if (!idle_.empty()) legend_.push_back("nothing is on rank " + detail::print_ranks(idle_));
   }
-  std::size_t at(int rank, int dim) const { return static_cast<std::size_t>(rank * ndim_ + dim); }
+
+  /// Where a rank stands among those that split a dim, the first axis major; and the rank that stands there.
+  static int number_of(const Grid& here, Spec spec, int dim) {
+    int number = 0;
+    for (int order = 0; order < detail::shard_count(spec, dim); ++order) {
+      const int a = detail::shard_axis(spec, dim, order);
+      number = number * here.size[a] + here.coordinate[a];
+    }
+    return number;
+  }
+  static Grid with_number(Grid grid, Spec spec, int dim, int number) {
+    for (int order = detail::shard_count(spec, dim) - 1; order >= 0; --order) {
+      const int a = detail::shard_axis(spec, dim, order);
+      grid.coordinate[a] = number % grid.size[a];
+      number /= grid.size[a];
+    }
+    return grid;
+  }
 
   static std::string explain(AxisState state, int size, std::string_view name) {
     const std::string axis =
