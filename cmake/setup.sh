@@ -48,6 +48,7 @@ jobs=$(nproc)
 missing=()
 
 need_command() { command -v "$1" > /dev/null || missing+=("$2"); }
+need_file() { [ -e "$1" ] || missing+=("$2"); }
 
 # Asks the compiler rather than the package manager: a header from anywhere it looks will do.
 need_headers() {
@@ -90,6 +91,7 @@ find_missing() {
   need_command mpicxx libopenmpi-dev
   need_command mpiexec openmpi-bin
   need_command bible bible-kjv
+  need_file /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz dataset-fashion-mnist
   need_headers << 'HEADERS'
 cblas.h libopenblas-dev
 doctest/doctest.h doctest-dev
