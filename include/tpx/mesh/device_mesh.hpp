@@ -3,7 +3,6 @@
 
 #include <limits>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -13,6 +12,7 @@
 #include <tpx/layout/axis.hpp>
 #include <tpx/layout/distribution.hpp>
 #include <tpx/layout/layout.hpp>
+#include <tpx/mesh/axis_communicators.hpp>
 
 namespace tpx {
 
@@ -52,69 +52,6 @@ inline constexpr bool distinct_axes = [] {
   return list::size == static_cast<int>(sizeof...(Axes));
 }();
 
-/// A communicator for every set of axes that has more than one rank, and for all ranks.
-template <class Comm>
-class AxisCommunicators {
- public:
-  AxisCommunicators(const Comm& world, const Grid& grid, std::span<const std::string_view> names)
-      : grid_(grid), of_(std::size_t{1} << grid.axes) {
-    const unsigned all = static_cast<unsigned>(of_.size()) - 1;
-    for (unsigned mask = 0; mask <= all; ++mask) {
-      auto& comm = of_[mask];
-      if (mask == needed(all)) {
-        comm.emplace(world.duplicate());
-      } else if (mask != 0 && mask == needed(mask)) {
-        comm.emplace(world.subgroup(members(mask)));
-      } else {
-        continue;
-      }
-      if constexpr (requires { comm->set_label(std::string()); }) {
-        std::string label;
-        for (int a = 0; a < grid.axes; ++a) {
-          if (!(mask >> a & 1u)) continue;
-          if (!label.empty()) label += ',';
-          label += names[static_cast<std::size_t>(a)];
-        }
-        comm->set_label(label);
-      }
-    }
-  }
-
-  /// @pre the axes in `mask` have more than one rank together, or are all axes
-  const Comm& over(unsigned mask) const {
-    const auto& comm = of_[needed(mask)];
-    TPX_EXPECTS(comm.has_value(), "a communicator of one rank is not made: there is nobody to talk to");
-    return *comm;
-  }
-  const Comm& world() const { return over(static_cast<unsigned>(of_.size()) - 1); }
-
- private:
-  /// Axes of size 1 add nothing: `{dp, tp}` with dp = 1 is `{tp}`.
-  unsigned needed(unsigned mask) const {
-    for (int a = 0; a < grid_.axes; ++a)
-      if (grid_.size[a] == 1) mask &= ~(1u << a);
-    return mask;
-  }
-
-  /// World ranks that differ from this one in the coordinates of `mask` only, major axis first.
-  std::vector<int> members(unsigned mask) const {
-    std::vector<int> ranks{0};
-    for (int a = 0; a < grid_.axes; ++a) {
-      std::vector<int> next;
-      for (const int r : ranks) {
-        const bool free = (mask >> a & 1u) != 0;
-        for (int c = free ? 0 : grid_.coordinate[a]; c < (free ? grid_.size[a] : grid_.coordinate[a] + 1); ++c)
-          next.push_back(r * grid_.size[a] + c);
-      }
-      ranks = std::move(next);
-    }
-    return ranks;
-  }
-
-  Grid grid_;
-  std::vector<std::optional<Comm>> of_;
-};
-
 }  // namespace detail
 
 /// Ranks arranged along named axes, major axis first, the last axis innermost: on a mesh `<dp, tp>` of
@@ -138,6 +75,8 @@ class DeviceMesh {
   using communicator_type = Comm;
   using execution_space = typename detail::space_of<Exec>::type;
   using axes = AxisList<typename detail::sized_axis<Axes>::type...>;
+  /// Sizes of the axes, 0 where they come from the launch.
+  static constexpr int static_sizes[] = {detail::sized_axis<Axes>::size...};
   using context_type = Context<Exec>;
 
   /// Arranges the ranks of `world`; sizes of 0 are for axes that know theirs, or, for one axis, whatever is
@@ -166,9 +105,8 @@ class DeviceMesh {
   template <class Axis>
   constexpr int size() const {
     constexpr int at = place<Axis>();
-    constexpr int known[] = {detail::sized_axis<Axes>::size...};
-    if constexpr (known[at] > 0) {
-      return known[at];
+    if constexpr (static_sizes[at] > 0) {
+      return static_sizes[at];
     } else {
       return grid_.size[at];
     }
@@ -278,7 +216,6 @@ class DeviceMesh {
 
   static Grid arrange(const Comm& world, std::vector<int> sizes) {
     constexpr int n = axes::size;
-    constexpr int known[] = {detail::sized_axis<Axes>::size...};
     const auto text = [&](const std::vector<int>& of) {
       std::string s;
       for (std::size_t a = 0; a < of.size(); ++a) {
@@ -297,10 +234,10 @@ class DeviceMesh {
     int left = -1, open = 0;
     for (int a = 0; a < n; ++a) {
       int& size = sizes[static_cast<std::size_t>(a)];
-      if (known[a] > 0 && size != 0 && size != known[a])
+      if (static_sizes[a] > 0 && size != 0 && size != static_sizes[a])
         fail("tpx::make_mesh: " + text(sizes) + " contradicts the mesh's type, where " +
-             std::string(names()[static_cast<std::size_t>(a)]) + " has " + std::to_string(known[a]) + " ranks");
-      if (known[a] > 0) size = known[a];
+             std::string(names()[static_cast<std::size_t>(a)]) + " has " + std::to_string(static_sizes[a]) + " ranks");
+      if (static_sizes[a] > 0) size = static_sizes[a];
       if (size < 0) fail("tpx::make_mesh: an axis has at least one rank; given was " + text(sizes));
       if (size == 0) {
         left = a;

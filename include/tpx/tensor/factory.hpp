@@ -7,6 +7,7 @@
 
 #include <tpx/kernel/copy.hpp>
 #include <tpx/kernel/random.hpp>
+#include <tpx/layout/extents.hpp>
 #include <tpx/tensor/collective.hpp>
 #include <tpx/tensor/host_copy.hpp>
 
@@ -29,15 +30,18 @@ constexpr void a_factory_makes_values() {
                 "redistribute to Partial (see layout)");
 }
 
-template <class L, class Mesh>
+template <class S, class L, class Mesh>
 constexpr void check_value_layout() {
   constexpr bool whole = no_axis_is(spec_v<L, typename Mesh::axes>, Kind::partial);
   a_factory_makes_values<whole, layout_is<L>>();
+  check_extents<S, L, Mesh>();
 }
 
-template <class T, int N, class L, class Mesh, class Kernel>
-DTensor<T, N, L, Mesh> filled(const Mesh& mesh, const Shape& shape, Kernel&& fill) {
-  check_value_layout<L, Mesh>();
+template <class T, class L, class Mesh, class S, class Kernel>
+DTensor<T, S::ndim, L, Mesh> filled(const Mesh& mesh, const S& extents, Kernel&& fill) {
+  check_value_layout<S, L, Mesh>();
+  constexpr int N = S::ndim;
+  const Shape shape = extents.shape();
   auto x = make_tensor<T, N, L>(mesh, shape);
   const Distribution d = x.distribution();
   kernel::IndexMap map;
@@ -54,77 +58,88 @@ DTensor<T, N, L, Mesh> filled(const Mesh& mesh, const Shape& shape, Kernel&& fil
   return x;
 }
 
-template <int N>
-Shape shape_of(const std::int64_t (&extents)[static_cast<std::size_t>(N)]) {
-  Shape s;
-  for (const std::int64_t e : extents) s.push_back(e);
-  return s;
-}
-
 }  // namespace detail
 
 /// A tensor of one value:  full<float>(mesh, layout<Shard<0, dp>>, {8, 16}, 1.0).
-/// @pre    each extent is a multiple of the sizes of the axes that split it
+///
+/// Every factory takes its extents as a braced list, as static_extents<8, 16>, or as extents({8, 16}), which may
+/// say where a Ragged dim is cut.
+/// @pre    each extent that is split evenly is a multiple of the sizes of the axes that split it
 /// @comm   none
 /// @throws tpx::Error, on every rank, naming the dim and the axes
-template <class T, std::size_t N, class Mesh, class... Placements>
-auto full(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], T value) {
-  constexpr int n = static_cast<int>(N);
-  return detail::filled<T, n, layout_t<Placements...>>(
-      mesh, detail::shape_of<n>(shape), [&](const auto& exec, T* data, const kernel::IndexMap& map) {
+template <class T, class Mesh, class... Placements, ExtentsLike S>
+auto full(const Mesh& mesh, Layout<Placements...>, const S& shape, T value) {
+  return detail::filled<T, layout_t<Placements...>>(
+      mesh, shape, [&](const auto& exec, T* data, const kernel::IndexMap& map) {
         kernel::fill(exec, data, map.size(), value);
       });
 }
+template <class T, std::size_t N, class Mesh, class L>
+auto full(const Mesh& mesh, L layout, const std::int64_t (&shape)[N], T value) {
+  return full<T>(mesh, layout, extents(shape), value);
+}
 
 /// A tensor of zeros.  @comm none
+template <class T, class Mesh, class L, ExtentsLike S>
+auto zeros(const Mesh& mesh, L layout, const S& shape) {
+  return full<T>(mesh, layout, shape, T(0));
+}
 template <class T, std::size_t N, class Mesh, class L>
 auto zeros(const Mesh& mesh, L layout, const std::int64_t (&shape)[N]) {
-  return full<T>(mesh, layout, shape, T(0));
+  return zeros<T>(mesh, layout, extents(shape));
 }
 
 /// Uniform numbers in [low, high), keyed by seed, stream and global index.
 /// @post   the whole tensor is the same for every layout and mesh, bit for bit
 /// @comm   none
-template <class T, std::size_t N, class Mesh, class... Placements>
-auto uniform(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], RandomKey key,
+template <class T, class Mesh, class... Placements, ExtentsLike S>
+auto uniform(const Mesh& mesh, Layout<Placements...>, const S& shape, RandomKey key,
              double low = 0, double high = 1) {
-  constexpr int n = static_cast<int>(N);
-  return detail::filled<T, n, layout_t<Placements...>>(
-      mesh, detail::shape_of<n>(shape), [&](const auto& exec, T* data, const kernel::IndexMap& map) {
+  return detail::filled<T, layout_t<Placements...>>(
+      mesh, shape, [&](const auto& exec, T* data, const kernel::IndexMap& map) {
         kernel::fill_uniform(exec, data, map, key.seed, key.stream, low, high);
       });
+}
+template <class T, std::size_t N, class Mesh, class L>
+auto uniform(const Mesh& mesh, L layout, const std::int64_t (&shape)[N], RandomKey key, double low = 0,
+        double high = 1) {
+  return uniform<T>(mesh, layout, extents(shape), key, low, high);
 }
 
 /// Normal numbers, keyed by seed, stream and global index.
 /// @post   the whole tensor is the same for every layout and mesh, bit for bit
 /// @comm   none
-template <class T, std::size_t N, class Mesh, class... Placements>
-auto normal(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], RandomKey key,
+template <class T, class Mesh, class... Placements, ExtentsLike S>
+auto normal(const Mesh& mesh, Layout<Placements...>, const S& shape, RandomKey key,
             double mean = 0, double deviation = 1) {
-  constexpr int n = static_cast<int>(N);
-  return detail::filled<T, n, layout_t<Placements...>>(
-      mesh, detail::shape_of<n>(shape), [&](const auto& exec, T* data, const kernel::IndexMap& map) {
+  return detail::filled<T, layout_t<Placements...>>(
+      mesh, shape, [&](const auto& exec, T* data, const kernel::IndexMap& map) {
         kernel::fill_normal(exec, data, map, key.seed, key.stream, mean, deviation);
       });
+}
+template <class T, std::size_t N, class Mesh, class L>
+auto normal(const Mesh& mesh, L layout, const std::int64_t (&shape)[N], RandomKey key, double mean = 0,
+        double deviation = 1) {
+  return normal<T>(mesh, layout, extents(shape), key, mean, deviation);
 }
 
 /// A tensor from a function of the global index: f(std::array<std::int64_t, N>) is called on the host for
 /// the elements that this rank holds.
 /// @pre    f gives the same value for an index on every rank
 /// @comm   none
-template <class T, std::size_t N, class Mesh, class... Placements, class F>
-auto from_function(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N], F&& f) {
-  constexpr int n = static_cast<int>(N);
+template <class T, class Mesh, class... Placements, ExtentsLike S, class F>
+auto from_function(const Mesh& mesh, Layout<Placements...>, const S& shape, F&& f) {
+  constexpr int n = S::ndim;
   using L = layout_t<Placements...>;
-  detail::check_value_layout<L, Mesh>();
-  auto x = detail::make_tensor<T, n, L>(mesh, detail::shape_of<n>(shape));
+  detail::check_value_layout<S, L, Mesh>();
+  auto x = detail::make_tensor<T, n, L>(mesh, shape.shape());
   if constexpr (Mesh::context_type::has_memory) {
     const Distribution d = x.distribution();
     const Shape local = d.local();
     std::vector<T> values;
     values.reserve(static_cast<std::size_t>(local.count()));
     for (std::int64_t i = 0; i < local.count(); ++i) {
-      std::array<std::int64_t, N> index{};
+      std::array<std::int64_t, static_cast<std::size_t>(n)> index{};
       std::int64_t rest = i;
       for (int dim = n - 1; dim >= 0; --dim) {
         index[static_cast<std::size_t>(dim)] = d.to_global(dim, {rest % local[dim]}).value;
@@ -136,6 +151,10 @@ auto from_function(const Mesh& mesh, Layout<Placements...>, const std::int64_t (
   }
   return x;
 }
+template <class T, std::size_t N, class Mesh, class L, class F>
+auto from_function(const Mesh& mesh, L layout, const std::int64_t (&shape)[N], F&& f) {
+  return from_function<T>(mesh, layout, extents(shape), f);
+}
 
 /// Gives each rank its part of a tensor that one rank has, row-major in host memory; on the other ranks
 /// `values` is not read.
@@ -144,14 +163,14 @@ auto from_function(const Mesh& mesh, Layout<Placements...>, const std::int64_t (
 /// @comm   over all axes, a broadcast of one i64, then one of the whole tensor
 /// @throws tpx::Error, on every rank, where root's number of values is not the shape's, or there is no such
 ///         rank
-template <class T, std::size_t N, class Mesh, class... Placements>
-auto distribute(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&shape)[N],
-                const std::vector<T>& values, int root = 0) {
-  constexpr int n = static_cast<int>(N);
+template <class T, class Mesh, class... Placements, ExtentsLike S>
+auto distribute(const Mesh& mesh, Layout<Placements...>, const S& shape, const std::vector<T>& values,
+                int root = 0) {
+  constexpr int n = S::ndim;
   using L = layout_t<Placements...>;
-  detail::check_value_layout<L, Mesh>();
+  detail::check_value_layout<S, L, Mesh>();
   constexpr unsigned all = (1u << Mesh::axes::size) - 1;
-  const Shape global = detail::shape_of<n>(shape);
+  const Shape global = shape.shape();
   constexpr Spec spec = spec_v<L, typename Mesh::axes>;
   Distribution(global, spec, mesh.grid()).check(name(element_v<T>), Mesh::names());
   const std::int64_t count = global.count();
@@ -168,6 +187,11 @@ auto distribute(const Mesh& mesh, Layout<Placements...>, const std::int64_t (&sh
   detail::broadcast(mesh, all, whole.as<T>(), count, root);
   return DTensor<T, n, L, Mesh>(mesh, global,
                                 detail::run_plan<T>(mesh, plan_v<0u, spec.bits>, global, std::move(whole)));
+}
+template <class T, std::size_t N, class Mesh, class L>
+auto distribute(const Mesh& mesh, L layout, const std::int64_t (&shape)[N], const std::vector<T>& values,
+                int root = 0) {
+  return distribute<T>(mesh, layout, extents(shape), values, root);
 }
 
 }  // namespace tpx

@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <tpx/layout/extents.hpp>
 #include <tpx/tensor/dtensor.hpp>
 
 /// Between a user's Views and tensors, without a copy.
@@ -18,6 +19,17 @@ inline Shape global_shape(const Shape& local, Spec spec, const Grid& grid) {
   Shape global = local;
   for (int d = 0; d < local.ndim(); ++d) global[d] *= Distribution(local, spec, grid).divisor(d);
   return global;
+}
+
+template <bool fits, class... Facts>
+constexpr void even_shards_tell_the_whole() {
+  static_assert(fits, "tpx: the extents of a Balanced or Ragged shard do not tell those of the whole tensor: give them, "
+                      "wrap(mesh, layout, view, extents({...})) (see in_layout)");
+}
+constexpr bool all_even(Spec spec) {
+  for (int a = 0; a < max_axes; ++a)
+    if (spec[a].kind == Kind::shard && spec[a].partition != Partition::even) return false;
+  return true;
 }
 
 template <class View>
@@ -64,10 +76,24 @@ void agree_on_views(const Mesh& mesh, const Shape& local, bool dense) {
 /// @post   a managed View lives as long as the tensor; an unmanaged one must
 /// @throws tpx::Error where a View is not dense: `copy_view` takes it
 template <class Mesh, class... Placements, class View>
-auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view) {
+auto wrap(const Mesh& mesh, Layout<Placements...> layout, const View& view) {
+  constexpr Spec spec = spec_v<layout_t<Placements...>, typename Mesh::axes>;
+  detail::even_shards_tell_the_whole<detail::all_even(spec), detail::in_layout<Placements...>>();
+  const Shape local = detail::view_shape(view);
+  if constexpr (check_level >= check_level_collective)
+    detail::agree_on_views(mesh, local, view.span_is_contiguous());
+  return wrap(mesh, layout, view,
+              Extents<static_cast<int>(View::rank)>(detail::global_shape(local, spec, mesh.grid())));
+}
+
+/// The same where the shards differ in size: `shape` is that of the whole tensor.
+/// @throws tpx::Error where a rank's View is not of the extents that its shard has
+template <class Mesh, class... Placements, class View, ExtentsLike S>
+auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view, const S& shape) {
   using T = typename View::non_const_value_type;
   using L = layout_t<Placements...>;
   constexpr int n = static_cast<int>(View::rank);
+  static_assert(S::ndim == n, "tpx::wrap: the extents are as many as the View's");
   static_assert(!std::is_const_v<typename View::value_type>,
                 "tpx::wrap: the View's elements are not const: the tensor gives access to them");
   static_assert(
@@ -75,11 +101,13 @@ auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view) {
       "tpx::wrap: a shard is dense and row-major: a LayoutStride View is copied by name, copy_view(...)");
   static_assert(std::is_same_v<typename View::memory_space, typename Mesh::context_type::memory_space>,
                 "tpx::wrap: the View's memory is that of the mesh's execution space");
-  const Shape local = detail::view_shape(view);
-  if constexpr (check_level >= check_level_collective)
-    detail::agree_on_views(mesh, local, view.span_is_contiguous());
   TPX_EXPECTS(view.span_is_contiguous(), "the View is dense; copy_view takes a strided one");
-  const Shape global = detail::global_shape(local, spec_v<L, typename Mesh::axes>, mesh.grid());
+  const Shape global = shape.shape();
+  const Distribution d(global, spec_v<L, typename Mesh::axes>, mesh.grid());
+  d.check(name(element_v<T>), Mesh::names());
+  const Shape local = detail::view_shape(view);
+  TPX_EXPECTS(local == d.local(), print(name(element_v<T>), global, d.spec(), Mesh::names()),
+              print("the View", local, {}, {}), print("its shard", d.local(), {}, {}));
   auto keep = std::make_shared<View>(view);
   // The cast is for a const View, which was refused above, in one error.
   Buffer shard =
@@ -90,15 +118,28 @@ auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view) {
 /// Makes a tensor of the ranks' local Views, whatever their strides and layout, by copying them: a View of
 /// (m, n) is a shard of [m, n].
 template <class Mesh, class... Placements, class View>
-auto copy_view(const Mesh& mesh, Layout<Placements...>, const View& view) {
-  using T = typename View::non_const_value_type;
-  using L = layout_t<Placements...>;
+auto copy_view(const Mesh& mesh, Layout<Placements...> layout, const View& view) {
+  constexpr Spec spec = spec_v<layout_t<Placements...>, typename Mesh::axes>;
+  detail::even_shards_tell_the_whole<detail::all_even(spec), detail::in_layout<Placements...>>();
   constexpr int n = static_cast<int>(View::rank);
   Shape local;
   for (int d = 0; d < n; ++d)
     local.push_back(static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(d))));
-  auto x = detail::make_tensor<T, n, L>(
-      mesh, detail::global_shape(local, spec_v<L, typename Mesh::axes>, mesh.grid()));
+  return copy_view(mesh, layout, view, Extents<n>(detail::global_shape(local, spec, mesh.grid())));
+}
+
+/// The same where the shards differ in size: `shape` is that of the whole tensor.
+/// @throws tpx::Error where a rank's View is not of the extents that its shard has
+template <class Mesh, class... Placements, class View, ExtentsLike S>
+auto copy_view(const Mesh& mesh, Layout<Placements...>, const View& view, const S& shape) {
+  using T = typename View::non_const_value_type;
+  using L = layout_t<Placements...>;
+  constexpr int n = static_cast<int>(View::rank);
+  static_assert(S::ndim == n, "tpx::copy_view: the extents are as many as the View's");
+  auto x = detail::make_tensor<T, n, L>(mesh, shape.shape());
+  const Shape local = x.local_shape();
+  for (int d = 0; d < n; ++d)
+    TPX_EXPECTS(local[d] == static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(d))), d, x.describe());
   Kokkos::deep_copy(mesh.context().instance(), x.local(), view);
   mesh.context().fence();
   return x;
