@@ -177,6 +177,8 @@ set(TPX_ops_HEADERS
     tpx/ops/index.hpp
     tpx/ops/flatten.hpp
     tpx/ops/layer_norm.hpp
+    tpx/ops/local_call.hpp
+    tpx/ops/local_region.hpp
     tpx/ops/mask.hpp
     tpx/ops/matmul.hpp
     tpx/ops/norm.hpp

@@ -57,6 +57,7 @@
 #include <tpx/ops/index.hpp>
 #include <tpx/ops/flatten.hpp>
 #include <tpx/ops/layer_norm.hpp>
+#include <tpx/ops/local_region.hpp>
 #include <tpx/ops/mask.hpp>
 #include <tpx/ops/matmul.hpp>
 #include <tpx/ops/norm.hpp>
@@ -69,6 +70,7 @@
 #include <tpx/ops/sample.hpp>
 #include <tpx/ops/shape.hpp>
 #include <tpx/ops/softmax.hpp>
+#include <tpx/ops/user_op.hpp>
 #include <tpx/ops/transfer.hpp>
 
 // nn

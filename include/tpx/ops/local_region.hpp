@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <tpx/comm/communicator.hpp>
+#include <tpx/ops/local_call.hpp>
+#include <tpx/tensor/host_copy.hpp>
+
+namespace tpx {
+
+namespace detail {
+
+template <class... Layouts>
+struct Takes {};
+
+template <class T, int N, class L>
+struct Gives {
+  Shape shape;
+};
+
+// A word of a refusal.
+template <class L>
+struct declared;
+
+template <bool fits, class... Facts>
+constexpr void a_region_takes_what_it_says() {
+  static_assert(fits, "tpx::local_region: an operand has the layout that takes(...) declares for it: redistribute it first "
+                      "(see operand, declared)");
+}
+template <bool fits, class... Facts>
+constexpr void a_region_declares_each_operand() {
+  static_assert(fits, "tpx::local_region: takes(...) declares one layout for each operand (see takes)");
+}
+/// Whether the operands have the layouts that are declared, on one mesh, and tape.
+template <class Fn, class... Layouts, class... Xs>
+constexpr bool takes_operands(Takes<Layouts...>, Takes<Xs...>) {
+  a_region_declares_each_operand<sizeof...(Layouts) == sizeof...(Xs), op<Fn>, Takes<Layouts...>>();
+  if constexpr (sizeof...(Layouts) != sizeof...(Xs)) {
+    return false;
+  } else {
+    []<std::size_t... I>(std::index_sequence<I...>) {
+      (a_region_takes_what_it_says<std::is_same_v<Layouts, typename Xs::layout_type>, op<Fn>,
+                                   operand<static_cast<int>(I), typename Xs::layout_type>, declared<Layouts>>(),
+       ...);
+    }(std::index_sequence_for<Xs...>{});
+    one_mesh<same_mesh<Xs...>, op<Fn>, meshes<typename Xs::mesh_type...>>();
+    on_the_tape_or_detached<!(recorded<Xs...> && is_off_tape<Xs...>), op<Fn>>();
+    return (std::is_same_v<Layouts, typename Xs::layout_type> && ...) && same_mesh<Xs...> &&
+           !(recorded<Xs...> && is_off_tape<Xs...>);
+  }
+}
+
+/// Throws, on every rank, where values that are to be the same on the ranks along `axes` are not, bit for bit.
+/// @comm at TPX_CHECK_LEVEL 3, over the axes together, an all_reduce (max) of two i64; else none
+struct CompareRanks {
+  template <class Mesh, class T>
+  static void equal(const Mesh& mesh, unsigned axes, const T* data, std::int64_t count, const char* what) {
+    if constexpr (check_level >= check_level_collective && Mesh::context_type::has_memory) {
+      axes &= (1u << Mesh::axes::size) - 1;
+      if (mesh.grid().ranks(axes) == 1) return;
+      std::vector<T> values(static_cast<std::size_t>(count));
+      copy_to_host(mesh, data, values.data(), count);
+      std::uint64_t hash = 0xcbf29ce484222325u;
+      const auto* bytes = reinterpret_cast<const unsigned char*>(values.data());
+      for (std::size_t i = 0; i < values.size() * sizeof(T); ++i) hash = (hash ^ bytes[i]) * 0x100000001b3u;
+      const auto low = static_cast<std::int64_t>(hash >> 1);
+      std::int64_t ends[2] = {low, -low};  // the largest, and the smallest with its sign turned
+      mesh.communicator(axes).all_reduce(ends, ends, 2, Element::i64, comm::Reduction::max);
+      if (ends[0] == -ends[1]) return;
+      std::string along;
+      for (int a = 0; a < Mesh::axes::size; ++a)
+        if (axes >> a & 1u) along += (along.empty() ? "" : ",") + std::string(Mesh::names()[static_cast<std::size_t>(a)]);
+      fail("tpx::local_region: " + std::string(what) + " is declared Invariant or Replicate on " + along +
+           ", and its values differ from rank to rank");
+    } else {
+      (void)mesh;
+      (void)axes;
+      (void)data;
+      (void)count;
+      (void)what;
+    }
+  }
+};
+
+}  // namespace detail
+
+/// The layouts of a local region's operands: takes(layout<Shard<0, dp>>, layout<>).
+template <class... Layouts>
+constexpr detail::Takes<Layouts...> takes(Layouts...) {
+  return {};
+}
+
+/// The element, layout and global extents of a local region's result: gives<float>(layout<Partial<tp>>, {8, 16}).
+template <class T, std::size_t N, class... Placements>
+auto gives(Layout<Placements...>, const std::int64_t (&extents)[N]) {
+  Shape shape;
+  for (const std::int64_t e : extents) shape.push_back(e);
+  return detail::Gives<T, static_cast<int>(N), layout_t<Placements...>>{shape};
+}
+/// The same for a result of N dims with a shape from elsewhere.
+template <class T, int N, class... Placements>
+auto gives(Layout<Placements...>, const Shape& shape) {
+  TPX_EXPECTS(shape.ndim() == N, shape.ndim(), N, "a region's result has N dims");
+  return detail::Gives<T, N, layout_t<Placements...>>{shape};
+}
+
+/// A user's own kernel on the ranks' shards, with the layouts as its contract where no op's rule says what it does.
+///
+///   auto y = local_region(f, takes(layout<Shard<0, dp>>, layout<Replicate<dp>>),
+///                         gives<float>(layout<Shard<0, dp>>, {batch, 16}), x, w);
+///
+/// What f sees and gives: ops/local_call.hpp. The contract: the shards that f makes are those of a tensor of the
+/// declared layout: on an axis where it is Invariant or Replicate every rank makes the same values, where it is
+/// Partial terms of a sum. So for the backward, in the dual layouts: dy has that of the result, and f adds to dx
+/// what makes the dual of each operand: where that one is Replicate, each rank its own term.
+///
+/// @pre    the operands have the declared layouts; f keeps the contract
+/// @comm   none, forward or backward, except f's own. At TPX_CHECK_LEVEL 3 what is declared Invariant or Replicate
+///         in the result, and in the gradients by their duals, is compared: over those axes an all_reduce of two i64
+/// @throws tpx::Error where the layout cannot hold the result's extents; at level 3, on every rank of the axes, where
+///         values differ that are declared the same
+template <class Fn, class... Layouts, class T, int N, class L, Tensor... Xs>
+auto local_region(const Fn& fn, detail::Takes<Layouts...>, const detail::Gives<T, N, L>& gives, const Xs&... xs) {
+  if constexpr (!detail::takes_operands<Fn>(detail::Takes<Layouts...>{}, detail::Takes<Xs...>{})) {
+    return refused{};
+  } else {
+    using Mesh = detail::mesh_of<Xs...>;
+    const detail::Region region("tpx::local_region");
+    const Mesh& mesh = std::get<0>(std::tie(xs...)).mesh();
+    TPX_EXPECTS((mesh.is(xs.mesh()) && ...), mesh.coordinate_text(),
+                "the operands of an op are on one and the same mesh");
+    DTensor<T, N, L, Mesh, detail::track_of<Xs...>> y(mesh, gives.shape, detail::allocate_shard<T, L>(mesh, gives.shape));
+    return detail::local_call<detail::CompareRanks>(fn, std::move(y), xs...);
+  }
+}
+
+template <class Fn, class Declared, class Result, class... Xs>
+  requires(detail::is_refused<Xs> || ...)
+refused local_region(const Fn&, Declared, const Result&, const Xs&... xs) {
+  return detail::refused_again(xs...);
+}
+
+}  // namespace tpx
