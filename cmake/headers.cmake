@@ -193,7 +193,8 @@ set(TPX_ops_HEADERS
     tpx/ops/shape.hpp
     tpx/ops/softmax.hpp
     tpx/ops/trailing.hpp
-    tpx/ops/transfer.hpp)
+    tpx/ops/transfer.hpp
+    tpx/ops/user_op.hpp)
 set(TPX_nn_HEADERS
     tpx/nn/bert.hpp
     tpx/nn/bert_file.hpp
