@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -135,6 +136,33 @@ class DataParallel {
   /// @comm   zero 1 and 2: all_gather of each bucket; sync_every: all_reduce of each every so many steps
   void step(double learning_rate, const ClippedNorm<T, Mesh>& clipped) { update(learning_rate, clipped.factor()); }
   void step(double learning_rate) { update(learning_rate, nullptr); }
+
+  /// What this rank updates of a parameter: `count` elements of its shard, row-major, from `offset` on, and the
+  /// optimizer's state for them; null pointers where there are none.
+  struct State {
+    std::shared_ptr<ParameterState> parameter;
+    std::int64_t offset, count;
+    T *value, *first, *second;
+  };
+  /// Of each parameter in the order of the model: to store them, or to overwrite them before set_steps().
+  std::vector<State> states() {
+    std::vector<State> all;
+    for (const auto& s : buckets_.slots()) {
+      const Piece mine = buckets_.mine_of(s);
+      if (mine.extent == 0) {
+        all.push_back({s.slot.state, mine.offset, 0, nullptr, nullptr, nullptr});
+      } else {
+        all.push_back({s.slot.state, mine.offset, mine.extent, buckets_.value_of(s), buckets_.first_of(s), buckets_.second_of(s)});
+      }
+    }
+    return all;
+  }
+  /// As if so many steps had been made: what states() pointed to has new values.
+  /// @comm   zero 1 and 2: all_gather of each bucket
+  void set_steps(std::int64_t steps) {
+    steps_ = steps;
+    buckets_.spread();
+  }
 
  private:
   static constexpr unsigned axis_ = 1u << detail::index_of<Axis, typename Mesh::axes>;
