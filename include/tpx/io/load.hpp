@@ -71,7 +71,7 @@ template <class T, std::size_t N, class Mesh, class... Placements>
 auto load(const Mesh& mesh, Layout<Placements...>, const TensorFile& file, std::string_view name,
           const std::int64_t (&shape)[N]) {
   constexpr int n = static_cast<int>(N);
-  const Shape expected = detail::shape_of<n>(shape);
+  const Shape expected = extents(shape).shape();
   return detail::load<T, n, layout_t<Placements...>>(mesh, file, name, &expected);
 }
 
