@@ -86,9 +86,7 @@ class DeviceMesh {
   /// @throws tpx::Error, on every rank alike, naming the sizes and the number of ranks
   /// @comm   makes a communicator for every set of axes with more than one rank
   DeviceMesh(const Comm& world, std::vector<int> sizes, std::shared_ptr<context_type> context)
-      : grid_(arrange(world, std::move(sizes))),
-        communicators_(std::make_shared<detail::AxisCommunicators<Comm>>(world, grid_, names())),
-        context_(std::move(context)) {
+      : DeviceMesh(arrange(world, std::move(sizes)), world, std::move(context)) {
     if constexpr (context_type::has_memory) {  // a rank of an abstract mesh is nowhere
       detail::Whereabouts& here = detail::whereabouts();
       here.rank = world.rank();
@@ -98,8 +96,8 @@ class DeviceMesh {
 
   static constexpr std::span<const std::string_view> names() { return detail::names_of<axes>; }
 
-  const Grid& grid() const { return grid_; }
-  context_type& context() const { return *context_; }
+  const Grid& grid() const { return shared_->grid; }
+  context_type& context() const { return *shared_->context; }
 
   /// Number of ranks along an axis; a constant where the type knows it.
   template <class Axis>
@@ -108,30 +106,30 @@ class DeviceMesh {
     if constexpr (static_sizes[at] > 0) {
       return static_sizes[at];
     } else {
-      return grid_.size[at];
+      return grid().size[at];
     }
   }
   /// Number of all ranks.
-  int size() const { return grid_.ranks(~0u); }
+  int size() const { return grid().ranks(~0u); }
 
   /// Where this rank stands along an axis.
   template <class Axis>
   int coordinate() const {
-    return grid_.coordinate[place<Axis>()];
+    return grid().coordinate[place<Axis>()];
   }
 
   /// This rank's number among all, as the axes count: 0 is where the mesh begins.
   int rank() const {
     int r = 0;
-    for (int a = 0; a < grid_.axes; ++a) r = r * grid_.size[a] + grid_.coordinate[a];
+    for (int a = 0; a < grid().axes; ++a) r = r * grid().size[a] + grid().coordinate[a];
     return r;
   }
 
   /// The ranks that differ in the coordinates of the axes in `mask` (a bit for each) only.
   /// @pre they are more than one
   const Comm& communicator(unsigned mask) const {
-    TPX_EXPECTS(communicators_ != nullptr, "a communicator of one rank is not made: there is nobody to talk to");
-    return communicators_->over(mask);
+    TPX_EXPECTS(shared_->communicators != nullptr, "a communicator of one rank is not made: there is nobody to talk to");
+    return shared_->communicators->over(mask);
   }
   /// The same, the axes named: `mesh.communicator<dp, tp>()`.
   template <class... Some>
@@ -144,23 +142,24 @@ class DeviceMesh {
   auto& log() const
     requires requires(const Comm& comm) { comm.log(); }
   {
-    TPX_EXPECTS(communicators_ != nullptr, "a sub-mesh of one rank has no communicator, and sends nothing");
-    return communicators_->world().log();
+    TPX_EXPECTS(shared_->communicators != nullptr, "a sub-mesh of one rank has no communicator, and sends nothing");
+    return shared_->communicators->world().log();
   }
 
   /// Whether the other is a handle of this very mesh: the same communicators, the same context.
   bool is(const DeviceMesh& other) const {
-    return communicators_ == other.communicators_ && context_ == other.context_;
+    return shared_ == other.shared_ ||
+           (shared_->communicators == other.shared_->communicators && shared_->context == other.shared_->context);
   }
 
   /// "dp=0,tp=1"
   std::string coordinate_text() const {
     std::string text;
-    for (int a = 0; a < grid_.axes; ++a) {
+    for (int a = 0; a < grid().axes; ++a) {
       if (a > 0) text += ',';
       text += names()[static_cast<std::size_t>(a)];
       text += '=';
-      text += std::to_string(grid_.coordinate[a]);
+      text += std::to_string(grid().coordinate[a]);
     }
     return text;
   }
@@ -172,9 +171,9 @@ class DeviceMesh {
     static_assert(ascending<Some...>(), "tpx::DeviceMesh::submesh: the axes keep their order");
     const unsigned mask = (0u | ... | (1u << place<Some>()));
     std::vector<int> sizes{size<Some>()...};
-    if (grid_.ranks(mask) > 1) {
+    if (grid().ranks(mask) > 1) {
       const detail::Whereabouts here = detail::whereabouts();
-      DeviceMesh<Comm, Exec, Some...> sub(communicator(mask), std::move(sizes), context_);
+      DeviceMesh<Comm, Exec, Some...> sub(communicator(mask), std::move(sizes), shared_->context);
       detail::whereabouts() = here;  // errors go on naming the place in the whole mesh
       return sub;
     }
@@ -183,21 +182,28 @@ class DeviceMesh {
 
   /// The same ranks and communicators with another context, for work beside this mesh's own.
   DeviceMesh with_context(std::shared_ptr<context_type> context) const {
-    DeviceMesh other = *this;
-    other.context_ = std::move(context);
-    return other;
+    return DeviceMesh({shared_->grid, shared_->communicators, std::move(context)});
   }
 
  private:
   template <class, class, class...>
   friend class DeviceMesh;
 
+  /// What all copies share: one count goes up and down with a handle.
+  struct Shared {
+    Grid grid;
+    std::shared_ptr<const detail::AxisCommunicators<Comm>> communicators;
+    std::shared_ptr<context_type> context;
+  };
+
+  explicit DeviceMesh(Shared shared) : shared_(std::make_shared<const Shared>(std::move(shared))) {}
+  DeviceMesh(const Grid& grid, const Comm& world, std::shared_ptr<context_type> context)
+      : DeviceMesh({grid, std::make_shared<detail::AxisCommunicators<Comm>>(world, grid, names()), std::move(context)}) {}
+
   /// A sub-mesh of one rank: it needs no communicator.
   template <class... More>
   DeviceMesh(const DeviceMesh<Comm, Exec, More...>& whole, std::vector<int> sizes)
-      : communicators_(), context_(whole.context_) {
-    grid_.axes = static_cast<int>(sizes.size());
-  }
+      : DeviceMesh({Grid{static_cast<int>(sizes.size())}, nullptr, whole.shared_->context}) {}
 
   template <class Axis>
   static constexpr int place() {
@@ -268,9 +274,7 @@ class DeviceMesh {
     return grid;
   }
 
-  Grid grid_;
-  std::shared_ptr<const detail::AxisCommunicators<Comm>> communicators_;
-  std::shared_ptr<context_type> context_;
+  std::shared_ptr<const Shared> shared_;
 };
 
 }  // namespace tpx
