@@ -7,25 +7,22 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
 #include <new>
-#include <random>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "io/fuzz.hpp"
 #include "io/gguf_bytes.hpp"
 #include "io/safetensors_bytes.hpp"
 #include "io/scratch.hpp"
 
-/// Headers with a few bytes changed load, or are refused with a sentence. TPX_FUZZ_COUNT is how many of each
-/// format (20,000), TPX_FUZZ_SEED where they start (1). Under a sanitizer this finds a read beside the file:
-/// each case lies in memory of exactly its size.
 using namespace tpx;
 using namespace tpx::test;
 
-namespace {
+std::size_t tpx::test::largest_allocation = 0;
 
-std::size_t largest_allocation = 0;
+namespace {
 
 void* allocate(std::size_t size) {
   largest_allocation = std::max(largest_allocation, size);
@@ -44,11 +41,6 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
-
-std::uint64_t setting(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 /// Small enough that a change hits a field, with one of each kind of field.
 std::string good_safetensors() {
@@ -69,39 +61,6 @@ std::string good_gguf() {
   made.key("f").u32(12).u64(0);
   made.tensor("w", {32, 2}, 8, 0).tensor("e", {0}, 0, 96).tensor("v", {3}, 26, 96).align(32);
   return made.text() + std::string(96 + 12, '\1');
-}
-
-std::string mutated(std::string text, std::size_t header, std::mt19937_64& random) {
-  const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
-  const int changes = 1 + static_cast<int>(below(4));
-  for (int i = 0; i < changes && !text.empty(); ++i) {
-    const std::size_t at = below(std::min(header, text.size()));
-    const auto any = static_cast<char>(random() & 0xff);
-    switch (below(7)) {
-      case 0:
-        text[at] = any;
-        break;
-      case 1:
-        text[at] = static_cast<char>(text[at] ^ (1 << below(8)));
-        break;
-      case 2:
-        text.insert(at, 1 + below(8), any);
-        break;
-      case 3:
-        text.erase(at, 1 + below(8));
-        break;
-      case 4:  // a digit, a bracket, a quote for another
-        text[at] = "0123456789{}[]\",:-e. "[below(21)];
-        break;
-      case 5:  // a number of eight bytes, near a limit
-        for (std::size_t b = 0; b < 8 && at + b < text.size(); ++b)
-          text[at + b] = static_cast<char>(b == 7 ? (any & 1 ? 0x7f : 0xff) : 0xff);
-        break;
-      default:
-        if (below(4) == 0) text.resize(at);
-    }
-  }
-  return text;
 }
 
 template <class T>
@@ -132,46 +91,25 @@ double use(const Gguf& file) {
   return sum;
 }
 
+/// A byte of BOOL is read into eight, and a name comes with its entry.
+constexpr std::size_t most = 16 * 1024;
+
 template <class File>
-void fuzz(const std::string& good, std::size_t header) {
-  const std::uint64_t count = setting("TPX_FUZZ_COUNT", 20000), seed = setting("TPX_FUZZ_SEED", 1);
-  std::uint64_t loaded = 0, refused = 0;
-  double sum = 0;
-  largest_allocation = 0;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    std::mt19937_64 random(seed + i);
-    const std::string text = mutated(good, header, random);
-    const auto exact = std::make_unique<std::byte[]>(text.size());
-    std::ranges::copy(bytes_of(text), exact.get());
-    CAPTURE(seed + i);
-    const std::string said = error_of([&] {
-      const File file({exact.get(), text.size()}, "f");
-      for (const FileTensor& t : file.tensors()) sum += use(t);
-      sum += use(file);
-    });
-    if (said == "nothing") {
-      ++loaded;
-    } else {
-      ++refused;
-      REQUIRE(said.starts_with("tpx::"));
-    }
-  }
-  MESSAGE(loaded, " of ", count, " loaded, ", refused, " refused");
-  // The files have less than 1 kB; a byte of BOOL is read into eight, and a name comes with its entry.
-  CHECK(largest_allocation < 16 * 1024);
-  // A fuzzer that always, or never, breaks the file tests little.
-  CHECK(loaded > count / 100);
-  CHECK(refused > count / 4);
+void load_and_use(std::span<const std::byte> bytes) {
+  const File file(bytes, "f");
+  double sum = use(file);
+  for (const FileTensor& t : file.tensors()) sum += use(t);
+  REQUIRE(!std::to_string(sum).empty());  // whatever it is, it was read
 }
 
 }  // namespace
 
 TEST_CASE("mutated headers of safetensors load or are refused") {
   const std::string good = good_safetensors();
-  fuzz<Safetensors>(good, good.size() - 24);
+  fuzz(good, good.size() - 24, most, load_and_use<Safetensors>);
 }
 
 TEST_CASE("mutated headers of GGUF load or are refused") {
   const std::string good = good_gguf();
-  fuzz<Gguf>(good, good.size() - 96 - 12);
+  fuzz(good, good.size() - 96 - 12, most, load_and_use<Gguf>);
 }

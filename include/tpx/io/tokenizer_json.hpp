@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -29,6 +30,8 @@ class TokenizerJson {
   }
   /// What is in memory already.
   TokenizerJson(std::string_view text, std::string name) : path_(std::move(name)) { parse(text); }
+  TokenizerJson(const TokenizerJson&) = delete;  // of which the tokens would be the other's
+  TokenizerJson& operator=(const TokenizerJson&) = delete;
 
   /// What a complaint begins with.
   std::string whose() const { return "tpx::TokenizerJson: '" + path_ + "': "; }
@@ -115,7 +118,7 @@ class TokenizerJson {
 
   std::string path_;
   Json root_;
-  std::vector<std::string_view> tokens_;  // in root_, whose strings stay where they are when it is moved
+  std::vector<std::string_view> tokens_;  // in root_
   std::vector<TokenKind> kinds_;
 };
 
