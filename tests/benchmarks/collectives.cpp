@@ -2,10 +2,12 @@
 //
 //   tpx_benchmark_collectives [NAME...] [--pairs N] [--smoke]
 //
-// Collectives of the communicator through shared memory. On 2 ranks the all-reduce of f32 in arbitrary buffers
-// beside MPI_Allreduce: the input is written anew before every call and only the call is timed; a sample is the
-// median of its calls on the slower rank, and samples of both ways take turns. On 4 ranks the barrier, in
-// microseconds. Prints a line `bench {...}` each; the exit code says whether they ran and both ways agreed.
+// Collectives of the communicator through shared memory. On 2 ranks the all-reduce of f32, in arbitrary and in
+// symmetric buffers, beside MPI_Allreduce, and in place beside a memcpy of as much on both ranks at once; and
+// the redistribution of rows to columns beside a memcpy of the shard. The input is written anew before every
+// call and only the call is timed; a sample is the median of its calls on the slower rank, and samples of both
+// ways take turns. On 4 ranks the barrier, in microseconds. Prints a line `bench {...}` each; the exit code
+// says whether they ran and both ways agreed.
 #include <mpi.h>
 
 #include <algorithm>
@@ -13,7 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -23,7 +27,9 @@
 #include <tpx/comm/mpi.hpp>
 #include <tpx/comm/shared_memory.hpp>
 
+#include "medians.hpp"
 #include "paired.hpp"
+#include "redistribute.hpp"
 #include "statistics.hpp"
 
 namespace {
@@ -38,19 +44,27 @@ struct Options {
   std::string wrong;
 };
 
+enum class Kind { plain_over_mpi, symmetric_over_mpi, in_place_over_memcpy, redistribute_over_memcpy, barrier };
+
 struct Benchmark {
   std::string_view name;
   double goal;
   int ranks;
+  Kind kind;
   std::int64_t bytes;  ///< of each rank's input
   int calls;           ///< in a sample
 };
 
 constexpr Benchmark benchmarks[] = {
-    {"allreduce_1k_over_mpi", 0.40, 2, 1 << 10, 200},
-    {"allreduce_64k_plain_over_mpi", 0.55, 2, 1 << 16, 50},
-    {"allreduce_1m_plain_over_mpi", 0.60, 2, 1 << 20, 10},
-    {"barrier_4on2_us", 10, 4, 0, 1000},
+    {"allreduce_1k_over_mpi", 0.40, 2, Kind::plain_over_mpi, 1 << 10, 200},
+    {"allreduce_64k_symmetric_over_mpi", 0.33, 2, Kind::symmetric_over_mpi, 1 << 16, 50},
+    {"allreduce_64k_plain_over_mpi", 0.55, 2, Kind::plain_over_mpi, 1 << 16, 50},
+    {"allreduce_1m_over_mpi", 0.60, 2, Kind::symmetric_over_mpi, 1 << 20, 10},
+    {"allreduce_1m_plain_over_mpi", 0.60, 2, Kind::plain_over_mpi, 1 << 20, 10},
+    {"allreduce_4m_over_memcpy", 0.65, 2, Kind::in_place_over_memcpy, 4 << 20, 5},
+    {"allreduce_16m_over_memcpy", 0.65, 2, Kind::in_place_over_memcpy, 16 << 20, 3},
+    {"redistribute_s0_s1_over_memcpy", 1.2, 2, Kind::redistribute_over_memcpy, 4 << 20, 5},
+    {"barrier_4on2_us", 10, 4, Kind::barrier, 0, 1000},
 };
 
 Options parse(int argc, char** argv) {
@@ -76,61 +90,74 @@ Options parse(int argc, char** argv) {
   return options;
 }
 
-/// The median seconds of a call of `work`, on the slower rank; `prepare` is not timed.
-template <class Prepare, class Work>
-double median_seconds(MPI_Comm world, std::vector<double>& times, Prepare&& prepare, Work&& work) {
-  check_mpi(MPI_Barrier(world), "MPI_Barrier");
-  for (double& time : times) {
-    prepare();
-    const double start = MPI_Wtime();
-    work();
-    time = MPI_Wtime() - start;
-  }
-  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-  std::nth_element(times.begin(), middle, times.end());
-  return largest(*middle, world);
+/// Compares two ways and says what each took.
+template <class First, class Second>
+MedianInterval compare_medians(const comm::Mpi& mpi, const Benchmark& b, int pairs, const char* other,
+                               First&& first, Second&& second) {
+  std::vector<double> times(static_cast<std::size_t>(b.calls));
+  const Medians found = median_pairs(mpi.native(), times, pairs, first, second);
+  if (mpi.rank() == 0)
+    std::printf("%-34s %10.2f us, %s %10.2f us\n", std::string(b.name).c_str(), 1e6 * found.first, other,
+                1e6 * found.second);
+  return found.ratio;
 }
 
 MedianInterval all_reduce_over_mpi(const comm::Mpi& mpi, const Benchmark& b, int pairs) {
   const comm::SharedMemory shared = comm::SharedMemory::over(mpi);
   const std::size_t n = static_cast<std::size_t>(b.bytes) / sizeof(float);
   const std::int64_t count = static_cast<std::int64_t>(n);
-  std::vector<float> in(n), ours(n), theirs(n);
+  std::vector<float> plain(n), ours(n), theirs(n);
+  const std::shared_ptr<void> memory = shared.symmetric_memory()(2 * b.bytes);
+  if (memory == nullptr) throw std::runtime_error(std::string(b.name) + ": there is no symmetric memory");
+  float* const symmetric = static_cast<float*>(memory.get());
+  const bool anywhere = b.kind == Kind::plain_over_mpi;
+  float* const in = anywhere ? plain.data() : symmetric;
+  float* const out = anywhere ? ours.data() : symmetric + n;
   float next = static_cast<float>(mpi.rank());
-  const auto rewrite = [&] {
+  const auto rewrite = [&next, n](float* values) {
     next += 0.25F;
-    for (std::size_t i = 0; i < n; ++i) in[i] = next + static_cast<float>(i);
+    for (std::size_t i = 0; i < n; ++i) values[i] = next + static_cast<float>(i);
   };
-  const auto one = [&] {
-    shared.all_reduce(in.data(), ours.data(), count, Element::f32, comm::Reduction::sum);
-  };
+  const auto one = [&] { shared.all_reduce(in, out, count, Element::f32, comm::Reduction::sum); };
   const auto other = [&] {
-    check_mpi(MPI_Allreduce(in.data(), theirs.data(), static_cast<int>(n), MPI_FLOAT, MPI_SUM, mpi.native()),
+    check_mpi(MPI_Allreduce(plain.data(), theirs.data(), static_cast<int>(n), MPI_FLOAT, MPI_SUM, mpi.native()),
               "MPI_Allreduce");
   };
-  rewrite();
+  rewrite(plain.data());
+  std::copy(plain.begin(), plain.end(), in);
   one();
   other();
-  if (largest(ours == theirs ? 0 : 1, mpi.native()) != 0)
+  if (largest(std::equal(theirs.begin(), theirs.end(), out) ? 0 : 1, mpi.native()) != 0)
     throw std::runtime_error(std::string(b.name) + ": the two ways differ");
+  return compare_medians(mpi, b, pairs, "MPI", Timed{[&] { rewrite(in); }, one},
+                         Timed{[&] { rewrite(plain.data()); }, other});
+}
 
-  std::vector<double> times(static_cast<std::size_t>(b.calls));
-  std::vector<double> ratios;
-  std::vector<double> firsts, seconds;
-  for (int pair = 0; pair < pairs; ++pair) {
-    double first = 0, second = 0;
-    if (pair % 2 == 0) first = median_seconds(mpi.native(), times, rewrite, one);
-    second = median_seconds(mpi.native(), times, rewrite, other);
-    if (pair % 2 == 1) first = median_seconds(mpi.native(), times, rewrite, one);
-    ratios.push_back(first / second);
-    firsts.push_back(first);
-    seconds.push_back(second);
-  }
-  const double first = median_interval(std::move(firsts)).median;
-  const double second = median_interval(std::move(seconds)).median;
-  if (mpi.rank() == 0)
-    std::printf("%-30s %10.2f us, MPI %10.2f us\n", std::string(b.name).c_str(), 1e6 * first, 1e6 * second);
-  return median_interval(std::move(ratios));
+/// Both ways begin together: a memcpy waits for nobody, so that the other way may not either.
+MedianInterval all_reduce_over_memcpy(const comm::Mpi& mpi, const Benchmark& b, int pairs) {
+  const comm::SharedMemory shared = comm::SharedMemory::over(mpi);
+  const std::size_t n = static_cast<std::size_t>(b.bytes) / sizeof(float);
+  const std::shared_ptr<void> memory = shared.symmetric_memory()(b.bytes);
+  if (memory == nullptr) throw std::runtime_error(std::string(b.name) + ": there is no symmetric memory");
+  float* const values = static_cast<float*>(memory.get());
+  std::vector<float> from(n), to(n);
+  float next = static_cast<float>(mpi.rank());
+  const auto rewrite = [&](float* data) {
+    next += 0.25F;
+    for (std::size_t i = 0; i < n; ++i) data[i] = next + static_cast<float>(i % 4096);
+    shared.barrier();
+  };
+  const auto one = [&] {
+    shared.all_reduce(values, values, static_cast<std::int64_t>(n), Element::f32, comm::Reduction::sum);
+  };
+  rewrite(values);
+  one();
+  for (std::size_t i = 0; i < n; ++i)
+    if (values[i] != 1.5F + 2 * static_cast<float>(i % 4096))
+      throw std::runtime_error(std::string(b.name) + ": the sum is wrong");
+  return compare_medians(
+      mpi, b, pairs, "memcpy", Timed{[&] { rewrite(values); }, one},
+      Timed{[&] { rewrite(from.data()); }, [&] { std::memcpy(to.data(), from.data(), n * sizeof(float)); }});
 }
 
 MedianInterval barrier(const comm::Mpi& mpi, const Benchmark& b, int samples) {
@@ -139,6 +166,26 @@ MedianInterval barrier(const comm::Mpi& mpi, const Benchmark& b, int samples) {
   for (int i = 0; i < samples; ++i)
     times.push_back(1e6 * seconds(mpi.native(), b.calls, [&] { shared.barrier(); }));
   return median_interval(std::move(times));
+}
+
+MedianInterval run(const comm::Mpi& mpi, const Benchmark& b, int pairs) {
+  switch (b.kind) {
+    case Kind::plain_over_mpi:
+    case Kind::symmetric_over_mpi:
+      return all_reduce_over_mpi(mpi, b, pairs);
+    case Kind::in_place_over_memcpy:
+      return all_reduce_over_memcpy(mpi, b, pairs);
+    case Kind::redistribute_over_memcpy: {
+      const Medians found = redistribute_over_memcpy(mpi, b.bytes, b.calls, pairs);
+      if (mpi.rank() == 0)
+        std::printf("%-34s %10.2f us, memcpy %10.2f us\n", std::string(b.name).c_str(), 1e6 * found.first,
+                    1e6 * found.second);
+      return found.ratio;
+    }
+    case Kind::barrier:
+      break;
+  }
+  return barrier(mpi, b, pairs);
 }
 
 /// What keeps the benchmarks from running; empty where nothing does.
@@ -150,8 +197,7 @@ std::string run_all(const comm::Mpi& world, const Options& options) {
     if (!wanted || (options.names.empty() && b.ranks != world.size())) continue;
     if (b.ranks != world.size()) return std::string(b.name) + " is for " + std::to_string(b.ranks) + " ranks";
     anything = true;
-    const MedianInterval value =
-        b.bytes > 0 ? all_reduce_over_mpi(world, b, options.pairs) : barrier(world, b, options.pairs);
+    const MedianInterval value = run(world, b, options.pairs);
     if (world.rank() == 0)
       std::printf(R"(bench {"name":"%s","value":%.4f,"low":%.4f,"high":%.4f,"goal":%g,"holds":%s})"
                   "\n",

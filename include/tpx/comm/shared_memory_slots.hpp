@@ -154,11 +154,12 @@ inline void reduce_whole(SharedWindow& w, const SharedCall& call, const void* se
   copy(w.slot(w.rank()), send, call.count, call.element);
   w.meet(call);
   TermArray terms;  // of which fill() sets and passes on as many as there are ranks
-  combine_terms(recv, fill(w, terms, 0, send, call.element), call.count, call.element, call.reduction);
+  const Terms all = fill(w, terms, 0, send, call.element);
   w.next_slot();
-  // The next one is often as long: by then its lines are here again, which the others have just read.
+  // The next one is often as long: by then its lines are here again, which the others have read.
   for (std::int64_t b = 0; b < call.count * element_size(call.element); b += 64)
     __builtin_prefetch(w.slot(w.rank()) + b, 1);
+  combine_terms(recv, all, call.count, call.element, call.reduction);
 }
 
 /// Every rank sums a slice, and takes the other sums: the memory moves what it must.

@@ -104,11 +104,12 @@ class SharedWindow {
   static constexpr std::int64_t slot_bytes = 128 * 1024;
   static constexpr std::int64_t message_bytes = 16 * 1024;
 
-  /// What one rank tells the others; a meeting's call stays until the meeting after the next.
+  /// What one rank tells the others in a meeting. Two of them take turns, so what was said stays until the
+  /// meeting after the next.
   struct alignas(shared_line) Flag {
     std::atomic<std::uint64_t> met{0};
-    std::array<SharedCall, 2> calls{};
-    std::array<SharedOffsets, 2> offsets{};
+    SharedCall call{};
+    SharedOffsets offsets{};
   };
   static_assert(sizeof(Flag) == shared_line, "tpx::comm::SharedMemory: what a meeting reads is in one place");
   struct alignas(shared_line) Presence {
@@ -136,7 +137,7 @@ class SharedWindow {
     char* const base = static_cast<char*>(memory);
     new (base) Dead;
     for (std::size_t r = 0; r < at.ranks; ++r) {
-      new (base + at.flags + r * sizeof(Flag)) Flag;
+      for (std::size_t turn = 0; turn < 2; ++turn) new (base + at.flags + (2 * r + turn) * sizeof(Flag)) Flag;
       new (base + at.presences + r * sizeof(Presence)) Presence;
     }
     for (std::size_t pair = 0; pair < at.ranks * at.ranks; ++pair) {
@@ -185,29 +186,31 @@ class SharedWindow {
   ///
   /// @throws tpx::Error when a rank died or left the group, or, on every rank, when their calls differ
   void meet(const SharedCall& call, const SharedOffsets& buffers = {}) {
-    Flag& mine = flag(rank_);
     const std::uint64_t now = ++meetings_;
-    mine.calls[now % 2] = call;
-    mine.offsets[now % 2] = buffers;
+    Flag& mine = flag(rank_, now);
+    mine.call = call;
+    mine.offsets = buffers;
     mine.met.store(now, std::memory_order_release);
     bool differ = false;
     for (int other = 0; other < ranks_; ++other) {
       if (other == rank_) continue;
-      const Flag& theirs = flag(other);
+      const Flag& theirs = flag(other, now);
       Patience patience;
       while (theirs.met.load(std::memory_order_acquire) < now) [[unlikely]] if (patience.wait()) {
           const std::string trouble = missing(other);
           // It may have come, and gone after, while this rank looked.
           if (!trouble.empty() && theirs.met.load(std::memory_order_acquire) < now) give_up(call, trouble);
         }
-      differ = differ || theirs.calls[now % 2] != call;
+      differ = differ || theirs.call != call;
     }
+    // Nobody reads the flag of the last meeting any more: by the next it is here again, to be written.
+    __builtin_prefetch(&flag(rank_, now + 1), 1);
     if (differ) [[unlikely]]
       calls_differ(now);
   }
 
   /// Of a rank, in the last meeting.
-  SharedOffsets offsets(int rank) const { return flag(rank).offsets[meetings_ % 2]; }
+  SharedOffsets offsets(int rank) const { return flag(rank, meetings_).offsets; }
 
   /// Why nothing more will come from a rank, and so from the group: empty where it may.
   std::string missing(int other) {
@@ -247,7 +250,7 @@ class SharedWindow {
   struct Layout {
     explicit Layout(int n) : ranks(static_cast<std::size_t>(n)) {
       flags = sizeof(Dead);
-      presences = flags + ranks * sizeof(Flag);
+      presences = flags + 2 * ranks * sizeof(Flag);
       sent = presences + ranks * sizeof(Presence);
       received = sent + ranks * ranks * sizeof(Sent);
       slots = up(received + ranks * ranks * sizeof(Received));
@@ -266,18 +269,21 @@ class SharedWindow {
   std::size_t pair(int from, int to) const {
     return static_cast<std::size_t>(from) * at_.ranks + static_cast<std::size_t>(to);
   }
-  Flag& flag(int rank) const { return *at<Flag>(at_.flags, static_cast<std::size_t>(rank)); }
+  Flag& flag(int rank, std::uint64_t meeting) const {
+    return *at<Flag>(at_.flags, 2 * static_cast<std::size_t>(rank) + static_cast<std::size_t>(meeting % 2));
+  }
   Presence& presence(int rank) const { return *at<Presence>(at_.presences, static_cast<std::size_t>(rank)); }
   std::atomic<std::int32_t>& dead() const { return at<Dead>(0, 0)->rank_and_one; }
 
   // The same text on every rank: each differs from another one. All have met, so they may go on.
   [[noreturn]] void calls_differ(std::uint64_t meeting) const {
-    const SharedCall& first = flag(0).calls[meeting % 2];
+    const SharedCall& first = flag(0, meeting).call;
     int other = 1;
-    while (flag(other).calls[meeting % 2] == first) ++other;
+    while (flag(other, meeting).call == first) ++other;
+    const SharedCall& second = flag(other, meeting).call;
     fail("tpx::comm::SharedMemory: the ranks of a group make the same call: rank 0 is in " + first.text() +
-         ", rank " + std::to_string(other) + " in " + flag(other).calls[meeting % 2].text() +
-         (flag(other).calls[meeting % 2].text() == first.text() ? " of other sizes" : ""));
+         ", rank " + std::to_string(other) + " in " + second.text() +
+         (second.text() == first.text() ? " of other sizes" : ""));
   }
 
   SharedFile file_;
