@@ -94,6 +94,7 @@ find_missing() {
   need_file /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz dataset-fashion-mnist
   need_headers << 'HEADERS'
 cblas.h libopenblas-dev
+oneapi/dnnl/dnnl.h libdnnl-dev
 doctest/doctest.h doctest-dev
 CLI/CLI.hpp libcli11-dev
 nlohmann/json.hpp nlohmann-json3-dev
