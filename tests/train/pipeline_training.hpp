@@ -46,7 +46,7 @@ struct PipelinePlan {
 
 template <class Mesh, class T>
 class PipelineTraining {
-  using Stage = PipelineGpt<T, decltype(stage_mesh<pp>(std::declval<Mesh>())), dp, tp>;
+  using Stage = PipelineGpt<T, decltype(stage_mesh<pp>(std::declval<Mesh>())), Shard<0, dp>, tp>;
 
  public:
   PipelineTraining(const Mesh& mesh, const PipelinePlan& plan, T)
@@ -64,7 +64,7 @@ class PipelineTraining {
   const MicroBatches& micro_batches() const { return micro_batches_; }
 
   auto step(std::int64_t number) {
-    const auto batch = make_token_batch<dp>(stage_.mesh(), micro_batches_, deep_gpt().context,
+    const auto batch = make_token_batch<Shard<0, dp>>(stage_.mesh(), micro_batches_, deep_gpt().context,
                                             [=](std::int64_t i, std::int64_t at) { return deep_token(number, i, at); });
     gradients_.reset();
     const auto loss = pipeline_.run(batch);

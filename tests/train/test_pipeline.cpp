@@ -120,7 +120,7 @@ TEST_CASE("what does not fit is said on every rank") {
   const World all = world();
   const int p = all.size();
   const auto mesh = make_mesh<dp, pp, tp>(all, {1, p, 1});
-  using Stage = PipelineGpt<double, decltype(stage_mesh<pp>(mesh)), dp, tp>;
+  using Stage = PipelineGpt<double, decltype(stage_mesh<pp>(mesh)), Shard<0, dp>, tp>;
   const auto stage_of = [&](const PipelineSchedule& s, const LayerPlacement& placement) {
     return Stage(stage_mesh<pp>(mesh), deep_gpt(), s, placement, mesh.coordinate<pp>());
   };

@@ -19,7 +19,8 @@ namespace tpx {
 ///
 /// @param token  token(sample, position) of the batch, for positions 0 to context: what comes at a position is
 ///               the target of the one before
-template <class Data, class Mesh, class Token>
+/// @tparam Batch  how the samples are split: Shard<0, dp>, or Shard<0, Balanced, dp> for any number of them
+template <class Batch, class Mesh, class Token>
 class TokenBatch {
  public:
   TokenBatch(const Mesh& mesh, const MicroBatches& micro_batches, std::int64_t context, Token token)
@@ -28,14 +29,14 @@ class TokenBatch {
   const MicroBatches& micro_batches() const { return micro_batches_; }
   std::int64_t context() const { return context_; }
 
-  /// i32 [samples of the micro-batch @Data, context].  @comm none
+  /// i32 [samples of the micro-batch as Batch, context].  @comm none
   auto ids(int m) const { return tokens(m, 0); }
   auto targets(int m) const { return tokens(m, 1); }
 
  private:
   auto tokens(int m, std::int64_t shift) const {
     const Piece samples = micro_batches_[m];
-    return from_function<std::int32_t>(mesh_, layout<Shard<0, Data>>, {samples.extent, context_}, [&](const auto& i) {
+    return from_function<std::int32_t>(mesh_, layout<Batch>, {samples.extent, context_}, [&](const auto& i) {
       return token_(samples.offset + i[0], i[1] + shift);
     });
   }
@@ -46,25 +47,25 @@ class TokenBatch {
   Token token_;
 };
 
-template <class Data, class Mesh, class Token>
+template <class Batch, class Mesh, class Token>
 auto make_token_batch(const Mesh& mesh, const MicroBatches& micro_batches, std::int64_t context, Token token) {
-  return TokenBatch<Data, Mesh, Token>(mesh, micro_batches, context, std::move(token));
+  return TokenBatch<Batch, Mesh, Token>(mesh, micro_batches, context, std::move(token));
 }
 
 /// One pipeline rank's part of a Gpt: the same parameters by name, so the same model. The first rank has the
 /// embeddings, the last one the norm, and the token table again as the output layer.
 ///
-///   x  [b@Data,s,h]  goes from stage to stage
+///   x  [b as Batch,s,h]  goes from stage to stage
 ///
-/// @tparam Data  the axis of the stage's mesh that splits the batch
-/// @tparam Axis  the one that splits the layers
+/// @tparam Batch  how the samples are split, as in TokenBatch
+/// @tparam Axis   of the stage's mesh that splits the layers
 /// @comm   as Gpt's, of the layers that are here
-template <class T, class Mesh, class Data, class Axis>
+template <class T, class Mesh, class Batch, class Axis>
 class PipelineGpt {
  public:
   using element_type = T;
   using mesh_type = Mesh;
-  using activation_type = DTensor<T, 3, layout_t<Shard<0, Data>>, Mesh>;
+  using activation_type = DTensor<T, 3, layout_t<Batch>, Mesh>;
 
   /// @param  rank       along the pipeline's axis
   /// @pre    the placement is of the config's layers, a stage for each of the schedule's
@@ -114,12 +115,12 @@ class PipelineGpt {
 
   // ---- for Pipeline -----------------------------------------------------------------------------
 
-  template <class Batch>
-  Shape activation_shape(const Batch& batch, int m) const {
+  template <class Samples>
+  Shape activation_shape(const Samples& batch, int m) const {
     return {batch.micro_batches()[m].extent, batch.context(), config_.hidden};
   }
-  template <class Batch>
-  auto enter(Tape<Mesh>& tape, const Batch& batch, int m) const {
+  template <class Samples>
+  auto enter(Tape<Mesh>& tape, const Samples& batch, int m) const {
     return add(redistribute<Invariant<Axis>>(embedding(tape.input(batch.ids(m)), *tokens_)), *positions_);
   }
   template <class X>
@@ -128,8 +129,8 @@ class PipelineGpt {
     for (const auto& block : chunks_[static_cast<std::size_t>(chunk)]) y = block(y);
     return y;
   }
-  template <class X, class Batch>
-  auto leave(const X& x, const Batch& batch, int m) const {
+  template <class X, class Samples>
+  auto leave(const X& x, const Samples& batch, int m) const {
     const auto logits = matmul_transposed(redistribute<Replicate<Axis>>((*norm_)(x)), *tokens_);
     return scale(cross_entropy<over<Axis>>(logits, batch.targets(m), {config_.classes}),
                  batch.micro_batches().weight(m));
