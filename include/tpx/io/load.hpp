@@ -31,7 +31,7 @@ void together(const Mesh& mesh, F&& f) {
 
 template <class T, int N, class L, class Mesh>
 auto load(const Mesh& mesh, const TensorFile& file, std::string_view name, const Shape* expected) {
-  check_value_layout<L, Mesh>();
+  check_value_layout<Extents<N>, L, Mesh>();
   Shape shape;
   std::vector<T> values;
   together(mesh, [&] {
