@@ -94,6 +94,17 @@ TEST_CASE("byte-level tokens are those of the package tokenizers") {
     CHECK(small().end() == 2);
     CHECK(small().padding() == 2);
   }
+  SUBCASE("small, with words as other vocabularies have them") {
+    const Gguf file(data + "bpe/tokenizer.gguf");
+    BpeFields fields = bpe_fields(file);
+    for (const std::string pre : {"gpt-2", "llama-bpe", "qwen2"}) {
+      CAPTURE(pre);
+      fields.patterns = detail::patterns_of(pre);
+      const BpeTokenizer tokenizer(fields);
+      check_tokens("bpe/tokens_" + pre + ".json", parsed(tokenizer));
+      check_round_trip(tokenizer);
+    }
+  }
   SUBCASE("small, from tokenizer.json") {
     const BpeTokenizer tokenizer =
         bpe_tokenizer(TokenizerJson(data + "bpe/tokenizer.json"), std::string_view("<|im_end|>"));

@@ -11,7 +11,8 @@ Made with Python 3.11.7, tokenizers 0.23.3, gguf 0.19.0, numpy 2.4.6.
     smollm2.json      for each its tokens with the vocabulary of SmolLM2, special tokens parsed
     minilm.json       and with that of MiniLM, [CLS] and [SEP] around them
     bpe/              a byte-level vocabulary trained on the texts: tokenizer.json, the same as tokenizer.gguf, and
-                      the tokens of the texts with it, tokens.json
+                      the tokens of the texts with it, tokens.json, and with other ways to cut a text into words,
+                      tokens_<name>.json
     wordpiece/        a WordPiece vocabulary of their words and parts of words: tokenizer.json and tokens.json
 
 No text has a character newer than Unicode 10: packages differ in what they know of the others.
@@ -24,11 +25,18 @@ import sys
 import unicodedata
 
 import gguf
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from tokenizers_of import minilm_tokenizer, smollm2_tokenizer
 
 DATA = pathlib.Path(__file__).parent / "data" / "tokenizers"
+# What other published vocabularies take for a word, by the names that GGUF has for them.
+END = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+PATTERNS = {
+    "gpt-2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "llama-bpe": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}" + END,
+    "qwen2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}" + END,
+}
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 SENTENCES = """
@@ -123,6 +131,12 @@ def make_bpe(texts):
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=900, special_tokens=special, show_progress=False))
     write("bpe/tokenizer.json", json.loads(tokenizer.to_str()))
     write("bpe/tokens.json", [tokenizer.encode(t).ids for t in texts])
+    for name, pattern in PATTERNS.items():
+        other = Tokenizer.from_str(tokenizer.to_str())
+        other.pre_tokenizer = pre_tokenizers.Sequence([
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        write(f"bpe/tokens_{name}.json", [other.encode(t).ids for t in texts])
 
     model = json.loads(tokenizer.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].get)
