@@ -36,6 +36,8 @@ set(TPX_comm_HEADERS
     tpx/comm/abstract.hpp
     tpx/comm/agree.hpp
     tpx/comm/arguments.hpp
+    tpx/comm/async.hpp
+    tpx/comm/async_mpi.hpp
     tpx/comm/combine.hpp
     tpx/comm/comm_log.hpp
     tpx/comm/communicator.hpp
@@ -98,6 +100,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/sum_squares.hpp
     tpx/kernel/tile.hpp)
 set(TPX_tensor_HEADERS
+    tpx/tensor/async_step.hpp
     tpx/tensor/buffer.hpp
     tpx/tensor/collective.hpp
     tpx/tensor/context.hpp
@@ -186,6 +189,7 @@ set(TPX_ops_HEADERS
     tpx/ops/op.hpp
     tpx/ops/pointwise.hpp
     tpx/ops/redistribute.hpp
+    tpx/ops/redistribute_async.hpp
     tpx/ops/reduce.hpp
     tpx/ops/rms_norm.hpp
     tpx/ops/rotary.hpp

@@ -64,6 +64,7 @@
 #include <tpx/ops/mean_pool.hpp>
 #include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/redistribute.hpp>
+#include <tpx/ops/redistribute_async.hpp>
 #include <tpx/ops/reduce.hpp>
 #include <tpx/ops/rms_norm.hpp>
 #include <tpx/ops/rotary.hpp>

@@ -125,15 +125,16 @@ class Recording {
     inner_.barrier();
   }
 
+  /// Counts a call that is made on inner(): a collective that is started, and waited for later.
+  void add(Collective what, std::int64_t elements, Element element) const {
+    log_->add(label_, what, size(), elements, element);
+  }
+
  private:
   Recording(Comm inner, std::shared_ptr<CommLog> log, std::string_view label)
       : inner_(std::move(inner)), log_(std::move(log)), label_(log_->label(label)) {}
   Recording(Comm inner, std::shared_ptr<CommLog> log, int label)
       : inner_(std::move(inner)), log_(std::move(log)), label_(label) {}
-
-  void add(Collective what, std::int64_t elements, Element element) const {
-    log_->add(label_, what, size(), elements, element);
-  }
 
   Comm inner_;
   std::shared_ptr<CommLog> log_;

@@ -25,6 +25,37 @@ constexpr void a_maximum_was_detached() {
                       "from, as in max<1>(detach(x)) (see operand)");
 }
 
+/// The shape of a redistributed tensor, and the one that all steps go by.
+struct Way {
+  Shape global;
+  Shape steps;
+};
+
+/// @throws tpx::Error where the new layout does not fit the shape
+template <class X, class Y>
+Way way_of(const X& x, const Shape& shape) {
+  using Mesh = typename X::mesh_type;
+  TPX_EXPECTS(shape == x.shape(), "a redistribution does not change extents");
+  Way way{x.shape(), x.shape()};
+  if constexpr (is_ragged(X::spec) || is_ragged(Y::spec)) {
+    way.global = with_pieces_of(x.shape(), shape, Y::spec);
+    way.steps = shape_on_the_way(x.shape(), X::spec, way.global, Y::spec, x.mesh().grid());
+  }
+  Distribution(way.global, Y::spec, x.mesh().grid()).check(name(element_v<typename X::element_type>), Mesh::names());
+  return way;
+}
+
+template <class X, class Y>
+Y record_redistribution(Y y, const Way& way, const X& x) {
+  return record(
+      std::move(y), &redistribute_backward<typename X::element_type, typename X::mesh_type>,
+      [&](auto& r) {
+        r.plan = &backward_plan_v<X::spec.bits, Y::spec.bits>;
+        r.shape = way.steps;
+      },
+      x);
+}
+
 }  // namespace detail
 
 /// Changes the layout of a tensor; the one place where values move between ranks for a layout's sake.
@@ -54,25 +85,11 @@ auto redistribute(const X& x, const Shape& shape) {
     return refused{};
   } else {
     const detail::Region region("tpx::redist");
-    TPX_EXPECTS(shape == x.shape(), "a redistribution does not change extents");
+    const detail::Way way = detail::way_of<X, Y>(x, shape);
     constexpr const Plan& plan = plan_v<X::spec.bits, Y::spec.bits>;
-    constexpr bool ragged = detail::is_ragged(X::spec) || detail::is_ragged(Y::spec);
-    Shape way = x.shape();
-    Shape global = x.shape();
-    if constexpr (ragged) {
-      global = detail::with_pieces_of(x.shape(), shape, Y::spec);
-      way = detail::shape_on_the_way(x.shape(), X::spec, global, Y::spec, x.mesh().grid());
-    }
-    Distribution(global, Y::spec, x.mesh().grid()).check(name(element_v<T>), Mesh::names());
     x.shard().fetch();
-    Y y(x.mesh(), global, detail::run_plan<T>(x.mesh(), plan, way, x.shard()));
-    return detail::record(
-        std::move(y), &detail::redistribute_backward<T, Mesh>,
-        [&](auto& r) {
-          r.plan = &detail::backward_plan_v<X::spec.bits, Y::spec.bits>;
-          r.shape = way;
-        },
-        x);
+    Y y(x.mesh(), way.global, detail::run_plan<T>(x.mesh(), plan, way.steps, x.shard()));
+    return detail::record_redistribution(std::move(y), way, x);
   }
 }
 template <class... To, Tensor X>

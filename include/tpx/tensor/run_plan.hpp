@@ -53,7 +53,7 @@ class StepRunner {
     return in;
   }
 
- private:
+ protected:
   /// The first rank along the axis keeps its value as the one term that is not zero.
   Buffer zero_elsewhere(Buffer in) {
     if (place_ == 0) return in;
