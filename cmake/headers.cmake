@@ -19,6 +19,7 @@ set(TPX_layout_HEADERS
     tpx/layout/layout.hpp
     tpx/layout/picture.hpp
     tpx/layout/picture_svg.hpp
+    tpx/layout/meeting.hpp
     tpx/layout/op_rule.hpp
     tpx/layout/parse.hpp
     tpx/layout/pieces.hpp
@@ -38,11 +39,13 @@ set(TPX_comm_HEADERS
     tpx/comm/arguments.hpp
     tpx/comm/async.hpp
     tpx/comm/async_mpi.hpp
+    tpx/comm/call.hpp
     tpx/comm/combine.hpp
     tpx/comm/comm_log.hpp
     tpx/comm/communicator.hpp
     tpx/comm/counts.hpp
     tpx/comm/mpi.hpp
+    tpx/comm/mpi_call.hpp
     tpx/comm/mpi_support.hpp
     tpx/comm/mpi_uneven.hpp
     tpx/comm/recording.hpp

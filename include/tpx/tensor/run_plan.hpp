@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
 #include <tpx/kernel/copy.hpp>
+#include <tpx/layout/meeting.hpp>
 #include <tpx/layout/plan.hpp>
 #include <tpx/tensor/collective.hpp>
 #include <tpx/tensor/dtensor.hpp>
@@ -205,47 +205,13 @@ class StepRunner {
     return unpack(std::move(incoming), from, received);
   }
 
-  /// What this rank's piece of a dim in one layout has in common with each rank's in the other, for the ranks
-  /// along the step's axes in their order, counted from the start of this rank's.
   std::vector<Piece> meetings(const Distribution& mine, const Distribution& theirs, int dim) const {
-    const Piece here = mine.piece(dim);
-    std::vector<Piece> common;
-    for (int rank = 0; rank < ranks_; ++rank) {
-      int coordinate[max_axes]{};
-      for (int a = mesh_.grid().axes - 1, rest = rank; a >= 0; --a) {
-        coordinate[a] = mesh_.grid().coordinate[a];
-        if (!(step_.axes >> a & 1u)) continue;
-        coordinate[a] = rest % mesh_.grid().size[a];
-        rest /= mesh_.grid().size[a];
-      }
-      const Piece there = theirs.piece(dim, coordinate);
-      const std::int64_t first = std::max(here.offset, there.offset);
-      const std::int64_t last = std::min(here.offset + here.extent, there.offset + there.extent);
-      common.push_back({first - here.offset, std::max<std::int64_t>(last - first, 0)});
-    }
-    return common;
-  }
-
-  /// Elements in each piece of dim `dim` of a shard.
-  static std::vector<std::int64_t> counts(const std::vector<Piece>& pieces, const Shape& shard, int dim) {
-    std::vector<std::int64_t> n;
-    for (const Piece& piece : pieces) n.push_back(shard.count(0, dim) * piece.extent * shard.count(dim + 1, shard.ndim()));
-    return n;
-  }
-
-  /// Whether the pieces lie in memory one after the other as they are.
-  static bool dense(const std::vector<Piece>& pieces, const Shape& shard, int dim) {
-    std::int64_t next = 0;
-    for (const Piece& piece : pieces) {
-      if (piece.extent > 0 && piece.offset != next) return false;
-      next += piece.extent;
-    }
-    return shard.count(0, dim) == 1;
+    return detail::meetings(mine, theirs, dim, step_.axes, mesh_.grid());
   }
 
   /// The pieces of dim `dim` of the shard before the step, one after the other.
   Buffer pack(const Buffer& in, const std::vector<Piece>& pieces, int dim) {
-    if (dense(pieces, before_, dim)) return in;
+    if (lie_dense(pieces, before_, dim)) return in;
     const std::int64_t rows = before_.count(0, dim), inner = before_.count(dim + 1, before_.ndim());
     Buffer out = memory(before_.count());
     T* to = out.as<T>();
@@ -259,7 +225,7 @@ class StepRunner {
 
   /// The shard after the step of pieces of its dim `dim` that lie one after the other.
   Buffer unpack(Buffer in, const std::vector<Piece>& pieces, int dim) {
-    if (dense(pieces, after_, dim)) return in;
+    if (lie_dense(pieces, after_, dim)) return in;
     const std::int64_t rows = after_.count(0, dim), inner = after_.count(dim + 1, after_.ndim());
     Buffer out = memory(after_.count());
     const T* from = in.as<T>();
