@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <string>
+#include <vector>
+
+#include <tpx/train/checkpoint.hpp>
+
+#include "support/distributed.hpp"
+#include "train/shared_folder.hpp"
+#include "train/split_training.hpp"
+
+using namespace tpx;
+using namespace tpx::test;
+
+namespace {
+
+struct Split {
+  std::vector<int> sizes;  ///< dp, pp, tp
+  int zero;
+  int ranks() const { return sizes[0] * sizes[1] * sizes[2]; }
+  PipelinePlan plan() const { return {sizes[1] > 1 ? PipelineKind::one_f_one_b : PipelineKind::gpipe, 4, 1}; }
+};
+
+/// Calls f(mesh) on the first ranks.
+template <class F>
+void on_mesh(const World& all, const Split& split, F&& f) {
+  CAPTURE(split.sizes[0]);
+  CAPTURE(split.sizes[1]);
+  CAPTURE(split.sizes[2]);
+  CAPTURE(split.zero);
+  // A communicator of the others as well: all ranks make one together.
+  const bool takes_part = all.rank() < split.ranks();
+  std::vector<int> members;
+  for (int r = 0; r < all.size(); ++r)
+    if ((r < split.ranks()) == takes_part) members.push_back(r);
+  const World group = all.subgroup(members);
+  if (takes_part) f(make_mesh<dp, pp, tp>(group, split.sizes));
+  all.barrier();
+}
+
+}  // namespace
+
+TEST_CASE("what one mesh and ZeRO stage stored, every other resumes") {
+  constexpr std::int64_t stored_at = 5, last = 9;
+  const World all = world();
+  const std::vector<double> whole = deep_losses<double>(last);
+  const std::vector<double> expected(whole.begin() + stored_at, whole.end());
+  const std::vector<Split> writers{{{2, 1, 2}, 1}, {{2, 2, 1}, 3}, {{1, 4, 1}, 0}, {{1, 1, 1}, 0}};
+  const std::vector<Split> readers{{{1, 1, 1}, 0}, {{2, 1, 1}, 3}, {{1, 2, 1}, 0}, {{3, 1, 1}, 2},
+                                   {{1, 3, 1}, 0}, {{2, 1, 2}, 1}, {{2, 2, 1}, 1}, {{4, 1, 1}, 3},
+                                   {{1, 1, 4}, 0}, {{1, 2, 2}, 0}};
+  for (const Split& writer : writers) {
+    if (writer.ranks() > all.size()) continue;
+    const SharedFolder folder(all);
+    std::vector<double> uninterrupted;
+    on_mesh(all, writer, [&](const auto& mesh) {
+      SplitTraining run(mesh, writer.plan(), {.zero = writer.zero, .bucket_bytes = 20'000}, 1.0);
+      run.losses(0, stored_at);
+      save_checkpoint(mesh, folder.path(), stored_at, run.stage(), run.data());
+      uninterrupted = run.losses(stored_at, last);
+      CHECK(drift(uninterrupted, expected) <= 1e-10);
+    });
+    for (const Split& reader : readers) {
+      if (reader.ranks() > all.size()) continue;
+      on_mesh(all, reader, [&](const auto& mesh) {
+        // Other buckets cut what ranks hold elsewhere, and add up the norm in another order.
+        const bool same = reader.sizes == writer.sizes && reader.zero == writer.zero;
+        SplitTraining run(mesh, reader.plan(), {.zero = reader.zero, .bucket_bytes = same ? 20'000 : 7'000},
+                          1.0);
+        Checkpoint checkpoint = newest_checkpoint(mesh, folder.path());
+        load_checkpoint(mesh, checkpoint, run.stage(), run.data());
+        const std::vector<double> losses = run.losses(stored_at, last);
+        CHECK(drift(losses, expected) <= 1e-10);
+        if (same) CHECK((losses == uninterrupted));
+      });
+    }
+  }
+}
