@@ -39,6 +39,7 @@ struct Benchmark {
 std::span<const Benchmark> twin_benchmarks();
 std::span<const Benchmark> kernel_benchmarks();
 std::span<const Benchmark> scaling_benchmarks();
+std::span<const Benchmark> decode_benchmarks();
 std::span<const Benchmark> element_benchmarks();
 
 /// A comparison that is no ratio of two times: all that counts is the value.

@@ -20,7 +20,8 @@ using namespace tpx::benchmark;
 
 std::vector<const Benchmark*> all_benchmarks() {
   std::vector<const Benchmark*> all;
-  for (const auto table : {twin_benchmarks(), kernel_benchmarks(), scaling_benchmarks(), element_benchmarks()})
+  for (const auto table : {twin_benchmarks(), kernel_benchmarks(), scaling_benchmarks(), decode_benchmarks(),
+                           element_benchmarks()})
     for (const Benchmark& b : table) all.push_back(&b);
   return all;
 }

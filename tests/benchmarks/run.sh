@@ -10,7 +10,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 here=$root/tests/benchmarks
-twins=$(cd "$here" && sed -n 's/^ *{"\([a-z0-9_]*\)", [0-9.]*,.*/\1/p' twins.cpp kernels.cpp scaling.cpp elements.cpp | tr '\n' ' ')
+twins=$(cd "$here" && sed -n 's/^ *{"\([a-z0-9_]*\)", [0-9.]*,.*/\1/p' twins.cpp kernels.cpp scaling.cpp decode.cpp elements.cpp | tr '\n' ' ')
 of_ranks() { sed -n "s/^ *{\"\([a-z0-9_]*\)\", [0-9.]*, $1,.*/\1/p" "$here/collectives.cpp" | tr '\n' ' '; }
 on2=$(of_ranks 2)
 on4=$(of_ranks 4)

@@ -83,6 +83,12 @@ class Generator {
     return choose(select_position(hidden, first_), options);
   }
 
+  /// Forgets all but the first `positions` tokens of each sequence.
+  void rewind(std::int32_t positions) {
+    TPX_EXPECTS(positions >= 0, positions);
+    for (std::int32_t& n : filled_) n = std::min(n, positions);
+  }
+
   /// How many tokens each sequence has, but for the last that was given.
   const Tokens& filled() const { return filled_; }
 
