@@ -50,22 +50,24 @@ std::vector<float> embeddings(const Model& model, const std::vector<Tokens>& sen
   for (const Tokens& sentence : sentences) longest = std::max(longest, sentence.size());
   const auto batch = static_cast<std::int64_t>(sentences.size());
   const auto& mesh = model.mesh();
-  const auto ids = tpx::from_function<std::int32_t>(
-      mesh, tpx::layout<>, {batch, static_cast<std::int64_t>(longest)}, [&](const std::array<std::int64_t, 2>& at) {
-        const Tokens& sentence = sentences[static_cast<std::size_t>(at[0])];
-        const auto i = static_cast<std::size_t>(at[1]);
-        return i < sentence.size() ? sentence[i] : 0;
-      });
-  const auto types = tpx::full<std::int32_t>(mesh, tpx::layout<>, {batch, static_cast<std::int64_t>(longest)}, 0);
-  const auto lengths =
-      tpx::from_function<std::int32_t>(mesh, tpx::layout<>, {batch}, [&](const std::array<std::int64_t, 1>& at) {
-        return sentences[static_cast<std::size_t>(at[0])].size();
-      });
+  const auto ids =
+      tpx::from_function<std::int32_t>(mesh, tpx::layout<>, {batch, static_cast<std::int64_t>(longest)},
+                                       [&](const std::array<std::int64_t, 2>& at) {
+                                         const Tokens& sentence = sentences[static_cast<std::size_t>(at[0])];
+                                         const auto i = static_cast<std::size_t>(at[1]);
+                                         return i < sentence.size() ? sentence[i] : 0;
+                                       });
+  const auto types =
+      tpx::full<std::int32_t>(mesh, tpx::layout<>, {batch, static_cast<std::int64_t>(longest)}, 0);
+  const auto lengths = tpx::from_function<std::int32_t>(
+      mesh, tpx::layout<>, {batch},
+      [&](const std::array<std::int64_t, 1>& at) { return sentences[static_cast<std::size_t>(at[0])].size(); });
   return gather(mean_pool(model.hidden(ids, types, lengths), lengths));
 }
 
 template <class World, class Model>
-int run(World& world, const Model& model, const std::vector<std::string>& sentences, const std::vector<Tokens>& tokens) {
+int run(World& world, const Model& model, const std::vector<std::string>& sentences,
+        const std::vector<Tokens>& tokens) {
   const std::vector<float> all = embeddings(model, tokens);
   std::int64_t peak = model.mesh().context().pool().peak();
   world.all_reduce(&peak, &peak, 1, tpx::Element::i64, tpx::Reduction::max);
@@ -95,7 +97,7 @@ int run(World& world, const Model& model, const std::vector<std::string>& senten
                                                       {"features", features},
                                                       {"similarities", similarity},
                                                       {"peak_bytes", peak}})
-                                  .c_str());
+                                   .c_str());
   return 0;
 }
 
@@ -128,14 +130,17 @@ int run_file(World& world, const Options& options) {
       for (const char c : sentence.substr(0, longest)) bytes.push_back(static_cast<unsigned char>(c));
       tokens.push_back(bytes);
     }
-    return run(world, tpx::parallelize<tpx::Bert, float, Plan>(mesh, config, tpx::RandomWeights(1, 0.3)), sentences, tokens);
+    return run(world, tpx::parallelize<tpx::Bert, float, Plan>(mesh, config, tpx::RandomWeights(1, 0.3)),
+               sentences, tokens);
   }
   const tpx::BertConfig config = tpx::bert_config(tpx::ModelSettings(options.model + "/config.json"));
-  const tpx::WordPieceTokenizer tokenizer = wordpiece_tokenizer(tpx::TokenizerJson(options.model + "/tokenizer.json"));
+  const tpx::WordPieceTokenizer tokenizer =
+      wordpiece_tokenizer(tpx::TokenizerJson(options.model + "/tokenizer.json"));
   const std::size_t longest = static_cast<std::size_t>(std::min(options.longest, config.context));
   for (const std::string& sentence : sentences) tokens.push_back(tokenizer.encode_sentence(sentence, longest));
   const tpx::Safetensors file(options.model + "/model.safetensors");
-  return run(world, tpx::parallelize<tpx::Bert, float, Plan>(mesh, config, bert_weights(file)), sentences, tokens);
+  return run(world, tpx::parallelize<tpx::Bert, float, Plan>(mesh, config, bert_weights(file)), sentences,
+             tokens);
 }
 
 }  // namespace

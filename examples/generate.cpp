@@ -2,11 +2,12 @@
 //
 // Answers a prompt by a language model that somebody else trained, split over all ranks.
 //
-//   examples/run.sh generate --ranks 2 --prompt "What is the capital of France?"     fetches SmolLM2-135M-Instruct
-//   mpiexec -n 2 generate --model FILE.gguf --prompt TEXT                            any GGUF file, or safetensors
+//   examples/run.sh generate --ranks 2 --prompt "What is the capital of France?"     fetches
+//   SmolLM2-135M-Instruct mpiexec -n 2 generate --model FILE.gguf --prompt TEXT                            any
+//   GGUF file, or safetensors
 //
-// Each rank reads its own part of the file. Attention, its keys and values, and the MLPs are split over the ranks;
-// no rank ever holds all logits. The answer is the same for every number of ranks.
+// Each rank reads its own part of the file. Attention, its keys and values, and the MLPs are split over the
+// ranks; no rank ever holds all logits. The answer is the same for every number of ranks.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -46,7 +47,8 @@ struct Answer {
 
 /// Writes the answer as it comes.
 template <class Model>
-Answer answer(World& world, const Model& model, const Codec& codec, const Tokens& prompt, const Options& options) {
+Answer answer(World& world, const Model& model, const Codec& codec, const Tokens& prompt,
+              const Options& options) {
   const std::int64_t room =
       std::min<std::int64_t>(model.config().context, static_cast<std::int64_t>(prompt.size()) + options.tokens);
   tpx::Generator<Model> generator(model, 1, room);
@@ -66,7 +68,8 @@ Answer answer(World& world, const Model& model, const Codec& codec, const Tokens
     if (codec.ends(token)) break;
     answer.tokens.push_back(token);
     say(speech.push(token));
-    if (static_cast<std::int64_t>(answer.tokens.size()) == options.tokens || generator.filled()[0] == room) break;
+    if (static_cast<std::int64_t>(answer.tokens.size()) == options.tokens || generator.filled()[0] == room)
+      break;
     token = generator.next({token}, options.sample)[0];
   }
   answer.first_token_s = first - start;
@@ -92,7 +95,8 @@ int run(World& world, const Model& model, const Codec& codec, const Options& opt
   if (!speaks) return 0;
   std::printf("\nfirst token after %.3f s, then %.1f tokens/s\n", found.first_token_s, found.tokens_per_s);
   std::printf("at most %.1f MB of tensors on a rank", static_cast<double>(peak) / 1e6);
-  if (options.memory_limit > 0) std::printf(" of %.1f MB allowed", static_cast<double>(options.memory_limit) / 1e6);
+  if (options.memory_limit > 0)
+    std::printf(" of %.1f MB allowed", static_cast<double>(options.memory_limit) / 1e6);
   std::printf("\n%g collectives of %g bytes together for each token\n", found.calls, found.bytes);
   std::printf("\nresult %s\n", example::Fact::braced({{"example", "generate"},
                                                       {"mesh", "tp=" + std::to_string(world.size())},
@@ -104,7 +108,7 @@ int run(World& world, const Model& model, const Codec& codec, const Options& opt
                                                       {"peak_bytes", peak},
                                                       {"collectives_per_token", found.calls},
                                                       {"bytes_per_token", found.bytes}})
-                                  .c_str());
+                                   .c_str());
   return 0;
 }
 
@@ -130,7 +134,8 @@ int run_file(World& world, const Mesh& mesh, const Options& options) {
                                       [&](const auto& model) { return run(world, model, codec, options); });
   };
   const auto gpt2 = [&](const tpx::Gpt2Config& config, const auto& weights, const Codec& codec) {
-    return run(world, tpx::parallelize<tpx::Gpt2, float, tpx::TensorParallel<tp>>(mesh, config, weights), codec, options);
+    return run(world, tpx::parallelize<tpx::Gpt2, float, tpx::TensorParallel<tp>>(mesh, config, weights), codec,
+               options);
   };
   if (options.model == "random") {
     if (world.rank() == 0) std::printf("a small model of random weights: its answers mean nothing\n");
@@ -140,7 +145,8 @@ int run_file(World& world, const Mesh& mesh, const Options& options) {
     const tpx::ModelSettings settings(options.model + "/config.json");
     const tpx::Safetensors file(options.model + "/model.safetensors");
     const Codec codec(options.model, settings);
-    if (settings.text("model_type") == "gpt2") return gpt2(tpx::gpt2_config(settings), gpt2_weights(file), codec);
+    if (settings.text("model_type") == "gpt2")
+      return gpt2(tpx::gpt2_config(settings), gpt2_weights(file), codec);
     return llama(tpx::llama_config(settings), llama_weights(file), codec);
   }
   const tpx::Gguf file(options.model);

@@ -21,11 +21,13 @@ struct Options {
 /// Reads the command line; where the program is to end with it, the exit code: 0 after --help, 2 after a usage
 /// error. What there is to say is said if `speaks`.
 inline std::optional<int> read_options(int argc, char** argv, bool speaks, Options& options) {
-  CLI::App app("Embeds the sentences of a file, one a line, by a published encoder, split over all ranks.", "embed");
+  CLI::App app("Embeds the sentences of a file, one a line, by a published encoder, split over all ranks.",
+               "embed");
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--model", options.model,
-                 "a folder with safetensors, of the BERT family; `random` is a small model of random weights, whose "
-                 "tokens are bytes")
+  app.add_option(
+         "--model", options.model,
+         "a folder with safetensors, of the BERT family; `random` is a small model of random weights, whose "
+         "tokens are bytes")
       ->type_name("PATH")
       ->required();
   app.add_option("file", options.file, "the sentences, one a line")->type_name("FILE")->required();

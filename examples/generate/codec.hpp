@@ -32,7 +32,8 @@ class Codec {
   }
   /// A folder's tokenizer.json; the settings are those of its config.json.
   Codec(const std::string& folder, const tpx::ModelSettings& settings)
-      : tokenizer_(std::make_unique<tpx::BpeTokenizer>(bpe_tokenizer(tpx::TokenizerJson(folder + "/tokenizer.json")))),
+      : tokenizer_(
+            std::make_unique<tpx::BpeTokenizer>(bpe_tokenizer(tpx::TokenizerJson(folder + "/tokenizer.json")))),
         end_(static_cast<std::int32_t>(settings.integer("eos_token_id", -1))) {
     const std::string tokenizer = folder + "/tokenizer_config.json";
     if (!std::filesystem::exists(tokenizer)) return;
@@ -71,7 +72,9 @@ class Speech {
 
   /// What the token adds.
   std::string push(std::int32_t token) {
-    return add(stream_ ? stream_->push(token) : token < 0x20 || token > 0x7e ? "?" : std::string(1, static_cast<char>(token)));
+    return add(stream_                        ? stream_->push(token)
+               : token < 0x20 || token > 0x7e ? "?"
+                                              : std::string(1, static_cast<char>(token)));
   }
   std::string finish() { return add(stream_ ? stream_->finish() : std::string()); }
   /// All of it.

@@ -29,15 +29,18 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   CLI::App app("Answers a prompt by a published language model, split over all ranks.", "generate");
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-  app.add_option("--model", options.model,
-                 "a GGUF file or a folder with safetensors, of the Llama or the GPT-2 family; `random` is a small "
-                 "model of random weights, whose tokens are bytes")
+  app.add_option(
+         "--model", options.model,
+         "a GGUF file or a folder with safetensors, of the Llama or the GPT-2 family; `random` is a small "
+         "model of random weights, whose tokens are bytes")
       ->type_name("PATH")
       ->required();
   app.add_option("--prompt", options.prompt, "what to answer")->type_name("TEXT");
   app.add_flag("--raw", options.raw, "continue the prompt as it stands, without a chat template");
-  app.add_option("--tokens", options.tokens, "of the answer, at most")->check(CLI::Range(std::int64_t{1}, most));
-  app.add_option("--temperature", options.sample.temperature, "0 takes the likeliest token, more is more daring")
+  app.add_option("--tokens", options.tokens, "of the answer, at most")
+      ->check(CLI::Range(std::int64_t{1}, most));
+  app.add_option("--temperature", options.sample.temperature,
+                 "0 takes the likeliest token, more is more daring")
       ->check(CLI::Range(0.0, 1e6));
   app.add_option("--top-k", options.sample.top_k, "draw from so many of the likeliest tokens; 0: from all")
       ->check(CLI::Range(std::int64_t{0}, most));

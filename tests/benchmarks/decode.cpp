@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// One token of a Llama with SmolLM2's extents, but for fewer layers and a smaller vocabulary, beside the same step
-// written by hand in MPI and the BLAS, and how much of it is spent in collectives.
+// One token of a Llama with SmolLM2's extents, but for fewer layers and a smaller vocabulary, beside the same
+// step written by hand in MPI and the BLAS, and how much of it is spent in collectives.
 #include <tpx/nn/generate.hpp>
 #include <tpx/nn/llama.hpp>
 #include <tpx/tensor/host_copy.hpp>
@@ -82,8 +82,8 @@ Comparison decode_over_twin(const Run& run) {
   for (int i = 0; i < position; ++i) same = twin.step(prompt[static_cast<std::size_t>(i)], i);
   for (int i = position; i < position + 8; ++i) {
     if (largest(same == token ? 0 : 1, run.world.native()) != 0)
-      fail("tpx_benchmarks: the two ways differ: token " + std::to_string(token) + " of tpx, " + std::to_string(same) +
-           " of the twin, at position " + std::to_string(i));
+      fail("tpx_benchmarks: the two ways differ: token " + std::to_string(token) + " of tpx, " +
+           std::to_string(same) + " of the twin, at position " + std::to_string(i));
     token = generator.next({token}, {})[0];
     same = twin.step(same, i);
   }
@@ -91,8 +91,7 @@ Comparison decode_over_twin(const Run& run) {
     generator.rewind(position);
     token = generator.next({prompt[1]}, {})[0];
   };
-  return compare(
-      run.world.native(), run.effort, one, [&] { same = twin.step(prompt[1], position); });
+  return compare(run.world.native(), run.effort, one, [&] { same = twin.step(prompt[1], position); });
 }
 
 /// The collectives of a step by themselves, over the whole step.

@@ -28,14 +28,20 @@ class TwinDecode {
 
   /// This rank's parts of the weights, [in, out] each, by their names in files.
   TwinDecode(MPI_Comm world, const DecodeExtents& extents, const Weights& weights)
-      : world_(world), n_(extents), table_(weights.at("model.embed_tokens.weight")), norm_(weights.at("model.norm.weight")) {
+      : world_(world),
+        n_(extents),
+        table_(weights.at("model.embed_tokens.weight")),
+        norm_(weights.at("model.norm.weight")) {
     for (int i = 0; i < n_.layers; ++i) {
       const std::string name = "model.layers." + std::to_string(i) + ".";
-      const auto of = [&](const char* what) -> const std::vector<float>& { return weights.at(name + what + ".weight"); };
-      layers_.push_back({Floats(of("input_layernorm")), Floats(of("self_attn.q_proj")), Floats(of("self_attn.k_proj")),
-                         Floats(of("self_attn.v_proj")), Floats(of("self_attn.o_proj")),
-                         Floats(of("post_attention_layernorm")), Floats(of("mlp.gate_proj")), Floats(of("mlp.up_proj")),
-                         Floats(of("mlp.down_proj")), Floats(count(n_.capacity, n_.groups * n_.head_dim)),
+      const auto of = [&](const char* what) -> const std::vector<float>& {
+        return weights.at(name + what + ".weight");
+      };
+      layers_.push_back({Floats(of("input_layernorm")), Floats(of("self_attn.q_proj")),
+                         Floats(of("self_attn.k_proj")), Floats(of("self_attn.v_proj")),
+                         Floats(of("self_attn.o_proj")), Floats(of("post_attention_layernorm")),
+                         Floats(of("mlp.gate_proj")), Floats(of("mlp.up_proj")), Floats(of("mlp.down_proj")),
+                         Floats(count(n_.capacity, n_.groups * n_.head_dim)),
                          Floats(count(n_.capacity, n_.groups * n_.head_dim))});
     }
     int ranks = 0;
@@ -58,7 +64,8 @@ class TwinDecode {
       mlp(layer);
     }
     norm(norm_.data());
-    Gemm::multiply(CblasNoTrans, CblasTrans, 1, n_.vocabulary, n_.hidden, y_.data(), table_.data(), logits_.data());
+    Gemm::multiply(CblasNoTrans, CblasTrans, 1, n_.vocabulary, n_.hidden, y_.data(), table_.data(),
+                   logits_.data());
     return largest_of_ranks();
   }
 
@@ -96,13 +103,15 @@ class TwinDecode {
         for (int c = 0; c < d; ++c) out[c] += p * v[c];
       }
     }
-    Gemm::multiply(CblasNoTrans, CblasNoTrans, 1, n_.hidden, heads * d, o_.data(), layer.wo.data(), terms_.data());
+    Gemm::multiply(CblasNoTrans, CblasNoTrans, 1, n_.hidden, heads * d, o_.data(), layer.wo.data(),
+                   terms_.data());
     add_over_ranks();
   }
 
   void mlp(Layer& layer) {
     norm(layer.norm2.data());
-    Gemm::multiply(CblasNoTrans, CblasNoTrans, 1, n_.ffn, n_.hidden, y_.data(), layer.gate.data(), gate_.data());
+    Gemm::multiply(CblasNoTrans, CblasNoTrans, 1, n_.ffn, n_.hidden, y_.data(), layer.gate.data(),
+                   gate_.data());
     Gemm::multiply(CblasNoTrans, CblasNoTrans, 1, n_.ffn, n_.hidden, y_.data(), layer.up.data(), up_.data());
     float *gate = gate_.data(), *up = up_.data();
     for (int c = 0; c < n_.ffn; ++c) gate[c] = gate[c] / (1.0F + math::exp(-gate[c])) * up[c];
@@ -156,7 +165,8 @@ class TwinDecode {
 
   int largest_of_ranks() {
     const float* best = std::max_element(logits_.data(), logits_.data() + n_.vocabulary);
-    const double mine[2] = {static_cast<double>(*best), static_cast<double>(n_.first_token + (best - logits_.data()))};
+    const double mine[2] = {static_cast<double>(*best),
+                            static_cast<double>(n_.first_token + (best - logits_.data()))};
     check_mpi(MPI_Allgather(mine, 2, MPI_DOUBLE, found_.data(), 2, MPI_DOUBLE, world_), "MPI_Allgather");
     std::size_t at = 0;
     for (std::size_t r = 2; r < found_.size(); r += 2)

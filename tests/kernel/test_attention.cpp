@@ -11,9 +11,8 @@ namespace {
 reference::AttentionShape oracle_shape(const kernel::AttentionShape& n) {
   std::vector<std::int32_t> lengths;
   if (n.lengths != nullptr) lengths.assign(n.lengths, n.lengths + n.batch);
-  return {n.batch,    n.queries, n.keys,  n.heads, n.kv_heads,
-          n.head_dim, n.causal,  n.scale, lengths, n.sharing,
-          n.first_head};
+  return {n.batch,  n.queries, n.keys,  n.heads,   n.kv_heads,  n.head_dim,
+          n.causal, n.scale,   lengths, n.sharing, n.first_head};
 }
 
 /// Inputs, results and expected results of one shape.
@@ -80,14 +79,19 @@ const kernel::AttentionShape shapes[] = {
     {2, 5, 5, 2, 2, 4, true, 0.5},      // less than one register
     {1, 64, 64, 3, 3, 16, true, 0.25},  // one tile
     {2, 65, 65, 4, 2, 17, true, 0.25},  // one row and one dim beyond
-    {1, 130, 130, 9, 3, 32, true, 0.2}, {1, 130, 130, 2, 1, 64, false, 0.125},
-    {1, 3, 70, 4, 4, 8, true, 0.3},                                        // decoding: few queries, many keys
-    {1, 1, 200, 4, 2, 24, true, 0.3},   {1, 70, 33, 2, 2, 8, false, 0.3},  // more queries than keys
-    {1, 70, 33, 2, 2, 8, true, 0.3},                                       // the first 37 see nothing
+    {1, 130, 130, 9, 3, 32, true, 0.2},
+    {1, 130, 130, 2, 1, 64, false, 0.125},
+    {1, 3, 70, 4, 4, 8, true, 0.3},  // decoding: few queries, many keys
+    {1, 1, 200, 4, 2, 24, true, 0.3},
+    {1, 70, 33, 2, 2, 8, false, 0.3},   // more queries than keys
+    {1, 70, 33, 2, 2, 8, true, 0.3},    // the first 37 see nothing
     {1, 80, 80, 1, 1, 160, true, 0.1},  // a head too wide for the largest tile
-    {1, 20, 20, 2, 2, 4, true, -0.5},   {1, 20, 20, 2, 2, 4, true, 0.0},
-    {0, 4, 4, 2, 2, 4, true, 1.0},      {1, 0, 4, 2, 2, 4, true, 1.0},
-    {1, 4, 0, 2, 2, 4, false, 1.0},     {1, 4, 4, 0, 0, 4, true, 1.0},
+    {1, 20, 20, 2, 2, 4, true, -0.5},
+    {1, 20, 20, 2, 2, 4, true, 0.0},
+    {0, 4, 4, 2, 2, 4, true, 1.0},
+    {1, 0, 4, 2, 2, 4, true, 1.0},
+    {1, 4, 0, 2, 2, 4, false, 1.0},
+    {1, 4, 4, 0, 0, 4, true, 1.0},
     {1, 4, 4, 2, 2, 0, true, 1.0},
     // samples of different lengths, one of them empty
     {3, 70, 70, 3, 1, 8, false, 0.3, lengths},

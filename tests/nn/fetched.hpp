@@ -7,8 +7,8 @@
 
 namespace tpx::test {
 
-/// Where examples/fetch_model.sh keeps a published model; empty where it did not fetch it yet: such a test is then
-/// left out, and small models with random weights are all that is tested.
+/// Where examples/fetch_model.sh keeps a published model; empty where it did not fetch it yet: such a test is
+/// then left out, and small models with random weights are all that is tested.
 inline std::string fetched_model(const std::string& within) {
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);

@@ -13,8 +13,8 @@
 
 #include "nn_test.hpp"
 
-/// Models of the families that are published, with random weights, against what transformers computes with them:
-/// tests/references/random_models.py.
+/// Models of the families that are published, with random weights, against what transformers computes with
+/// them: tests/references/random_models.py.
 namespace tpx::test {
 
 /// A folder of tests/references/data.
@@ -41,13 +41,15 @@ struct ModelCase {
   template <class Mesh>
   auto lengths(const Mesh& mesh) const {
     const auto mask = read_whole<std::int32_t>(expected.at("attention_mask"));
-    const std::int64_t batch = expected.at("attention_mask").shape[0], n = static_cast<std::int64_t>(mask.size()) / batch;
-    return from_function<std::int32_t>(
-        mesh, layout<Shard<0, Balanced, axes::dp>>, {batch}, [&](const std::array<std::int64_t, 1>& at) {
-          std::int32_t ones = 0;
-          for (std::int64_t i = 0; i < n; ++i) ones += mask[static_cast<std::size_t>(at[0] * n + i)];
-          return ones;
-        });
+    const std::int64_t batch = expected.at("attention_mask").shape[0],
+                       n = static_cast<std::int64_t>(mask.size()) / batch;
+    return from_function<std::int32_t>(mesh, layout<Shard<0, Balanced, axes::dp>>, {batch},
+                                       [&](const std::array<std::int64_t, 1>& at) {
+                                         std::int32_t ones = 0;
+                                         for (std::int64_t i = 0; i < n; ++i)
+                                           ones += mask[static_cast<std::size_t>(at[0] * n + i)];
+                                         return ones;
+                                       });
   }
 };
 
@@ -62,8 +64,8 @@ std::int64_t partial_over_tp(Model& model) {
   return n;
 }
 
-/// Loss and the gradient of every parameter. The expected gradients lie in a file as the weights do, and are read
-/// as a second model's.
+/// Loss and the gradient of every parameter. The expected gradients lie in a file as the weights do, and are
+/// read as a second model's.
 ///
 /// @param loss_of  gives the loss of model on a tape
 /// @param forget   is called with all gradients by name, to take out what is not to be compared

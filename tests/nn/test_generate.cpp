@@ -28,7 +28,9 @@ std::int32_t choose_plainly(const Values& logits, const SampleOptions& options, 
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return logits[a] > logits[b]; });
   if (options.temperature == 0) return static_cast<std::int32_t>(order[0]);
   if (options.top_k > 0) order.resize(std::min(order.size(), static_cast<std::size_t>(options.top_k)));
-  const auto weight = [&](std::size_t c) { return std::exp((logits[c] - logits[order[0]]) / options.temperature); };
+  const auto weight = [&](std::size_t c) {
+    return std::exp((logits[c] - logits[order[0]]) / options.temperature);
+  };
   double all = 0, sum = 0;
   for (const std::size_t c : order) all += weight(c);
   std::size_t kept = 0;
@@ -50,7 +52,8 @@ std::int32_t choose_plainly(const Values& logits, const SampleOptions& options, 
 
 /// The tokens that follow a prompt, each from a forward of all tokens before it.
 template <class Model>
-Tokens continue_plainly(const Model& model, Tokens tokens, std::int64_t row, std::size_t count, SampleOptions options) {
+Tokens continue_plainly(const Model& model, Tokens tokens, std::int64_t row, std::size_t count,
+                        SampleOptions options) {
   const std::size_t start = tokens.size();
   while (tokens.size() < start + count) {
     const auto n = static_cast<std::int64_t>(tokens.size());
@@ -58,15 +61,18 @@ Tokens continue_plainly(const Model& model, Tokens tokens, std::int64_t row, std
       return tokens[static_cast<std::size_t>(at[1])];
     });
     const Values logits = gather(model.logits(ids));
-    tokens.push_back(choose_plainly(Values(logits.end() - model.config().vocabulary, logits.end()), options, row));
+    tokens.push_back(
+        choose_plainly(Values(logits.end() - model.config().vocabulary, logits.end()), options, row));
     ++options.step;
   }
   return Tokens(tokens.begin() + static_cast<std::ptrdiff_t>(start), tokens.end());
 }
 
-const SampleOptions ways[] = {
-    {}, {.temperature = 0.8, .seed = 3}, {.temperature = 1.5, .top_k = 5, .seed = 4}, {.temperature = 2, .top_p = 0.7, .seed = 5, .step = 9},
-    {.temperature = 1, .top_k = 20, .top_p = 0.5, .seed = 6}};
+const SampleOptions ways[] = {{},
+                              {.temperature = 0.8, .seed = 3},
+                              {.temperature = 1.5, .top_k = 5, .seed = 4},
+                              {.temperature = 2, .top_p = 0.7, .seed = 5, .step = 9},
+                              {.temperature = 1, .top_k = 20, .top_p = 0.5, .seed = 6}};
 
 template <class Model>
 void check_generation(const Model& model) {
@@ -94,11 +100,13 @@ TEST_CASE("a batch of prompts is continued as each of them would be without a ca
   for_each_mesh([&](const World&, const auto& mesh) {
     const LlamaConfig config = llama_config(llama.settings);
     if (mesh.template size<tp>() <= config.kv_heads)
-      check_generation(parallelize<Llama, double, TensorParallel<tp>>(mesh, config, llama_weights(llama.weights)));
-    if (mesh.template size<tp>() == 1 || mesh.template size<tp>() > config.kv_heads)
       check_generation(
-          parallelize<Llama, double, SharedKeys<TensorParallel<tp>>>(mesh, config, llama_weights(llama.weights)));
-    check_generation(parallelize<Gpt2, double, TensorParallel<tp>>(mesh, gpt2_config(gpt2.settings), gpt2_weights(gpt2.weights)));
+          parallelize<Llama, double, TensorParallel<tp>>(mesh, config, llama_weights(llama.weights)));
+    if (mesh.template size<tp>() == 1 || mesh.template size<tp>() > config.kv_heads)
+      check_generation(parallelize<Llama, double, SharedKeys<TensorParallel<tp>>>(
+          mesh, config, llama_weights(llama.weights)));
+    check_generation(parallelize<Gpt2, double, TensorParallel<tp>>(mesh, gpt2_config(gpt2.settings),
+                                                                   gpt2_weights(gpt2.weights)));
   });
 }
 
@@ -122,8 +130,8 @@ TEST_CASE("a token costs the ranks two sums a layer, and after the first no memo
   log.clear();
   generator.next({1, 2, 3}, {});
   const std::string sum = sent(comm::Collective::all_reduce, 3 * config.hidden);
-  CHECK(calls_in(log) ==
-        on_more_than_one(all.size(), {sum, sum, sum, sum, sum, sent(comm::Collective::all_gather, 6 * all.size())}));
+  CHECK(calls_in(log) == on_more_than_one(all.size(), {sum, sum, sum, sum, sum,
+                                                       sent(comm::Collective::all_gather, 6 * all.size())}));
   log.keep_order(false);
 }
 
@@ -131,8 +139,9 @@ TEST_CASE("classes are drawn as often as softmax says, the same ones on every me
   constexpr std::int64_t rows = 6000, classes = 7;
   const Values logits{0.3, -1.2, 2.0, 0.1, 1.1, -0.4, 9.0};  // the last is padding
   for_each_mesh([&](const World&, const auto& mesh) {
-    const auto given = from_function<float>(mesh, layout<Shard<0, Balanced, dp>, Shard<1, Balanced, tp>>, {rows, classes},
-                                            [&](const auto& at) { return logits[static_cast<std::size_t>(at[1])]; });
+    const auto given =
+        from_function<float>(mesh, layout<Shard<0, Balanced, dp>, Shard<1, Balanced, tp>>, {rows, classes},
+                             [&](const auto& at) { return logits[static_cast<std::size_t>(at[1])]; });
     for (const double temperature : {1.0, 0.5}) {
       const auto drawn = gather(sample<over<tp>>(given, {.temperature = temperature, .seed = 8, .classes = 6}));
       Values count(classes), likely(classes);
@@ -145,9 +154,10 @@ TEST_CASE("classes are drawn as often as softmax says, the same ones on every me
         deviation += (count[c] - expected) * (count[c] - expected) / expected;
       }
       CHECK(deviation < 20.5);  // chi square of 5 degrees of freedom: 1 in 1000
-      CHECK(drawn[0] == choose_plainly(Values(logits.begin(), logits.end() - 1), {.temperature = temperature, .seed = 8}, 0));
-      CHECK(drawn[rows - 1] ==
-            choose_plainly(Values(logits.begin(), logits.end() - 1), {.temperature = temperature, .seed = 8}, rows - 1));
+      CHECK(drawn[0] == choose_plainly(Values(logits.begin(), logits.end() - 1),
+                                       {.temperature = temperature, .seed = 8}, 0));
+      CHECK(drawn[rows - 1] == choose_plainly(Values(logits.begin(), logits.end() - 1),
+                                              {.temperature = temperature, .seed = 8}, rows - 1));
     }
     // More than one largest: the first.
     const auto even = full<float>(mesh, layout<Shard<1, Balanced, tp>>, {2, 5}, 1.0F);
@@ -166,10 +176,12 @@ TEST_CASE("prompts that cannot be continued are refused on every rank") {
   const auto refused = [](auto&& f, const char* sentence) {
     CHECK_THROWS_WITH_AS(f(), doctest::Contains(sentence), Error);
   };
-  refused([&] { Generator(model, 1, 25); }, "25 tokens, prompt and answer, are more than the context, which has 24");
+  refused([&] { Generator(model, 1, 25); },
+          "25 tokens, prompt and answer, are more than the context, which has 24");
   Generator generator(model, 1, 6);
   refused([&] { generator.start({{}}, {}); }, "a prompt has no token");
-  refused([&] { generator.start({Tokens(7, 1)}, {}); }, "a prompt of 7 tokens is longer than the 6 there is room for");
+  refused([&] { generator.start({Tokens(7, 1)}, {}); },
+          "a prompt of 7 tokens is longer than the 6 there is room for");
   refused([&] { generator.start({{3, 61}}, {}); }, "token 61 is not in the vocabulary, which has 61");
   refused([&] { generator.start({{1}}, {.temperature = -1}); }, "options.temperature");
   refused([&] { generator.start({{1}}, {.temperature = 1, .top_p = 0}); }, "options.top_p");

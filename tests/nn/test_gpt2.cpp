@@ -25,10 +25,10 @@ void check_plan() {
     const Gpt2Config config = gpt2_config(c.settings);
     const auto model = parallelize<Gpt2, double, Plan>(mesh, config, gpt2_weights(c.weights));
     CHECK(off(gather(model.logits(c.tokens(mesh, "input_ids"))), c.values("logits")) <= nn_tolerance);
-    check_training<Gpt2, Plan>(c, mesh, config, gpt2_weights(c.weights), gradients_in(c.expected),
-                               [&](const auto& m, auto& tape) {
-                                 return m.loss(tape.input(c.tokens(mesh, "input_ids")), c.tokens(mesh, "targets"));
-                               });
+    check_training<Gpt2, Plan>(
+        c, mesh, config, gpt2_weights(c.weights), gradients_in(c.expected), [&](const auto& m, auto& tape) {
+          return m.loss(tape.input(c.tokens(mesh, "input_ids")), c.tokens(mesh, "targets"));
+        });
   });
 }
 

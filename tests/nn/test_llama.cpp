@@ -11,7 +11,8 @@ using comm::Collective;
 namespace {
 
 FileWeights gradients_in(const TensorFile& file) {
-  return FileWeights(file, [](const TensorFile&, const std::string& name) { return StoredWeight{"grad." + name}; });
+  return FileWeights(file,
+                     [](const TensorFile&, const std::string& name) { return StoredWeight{"grad." + name}; });
 }
 
 template <class Plan>
@@ -21,10 +22,10 @@ void check_plan(const ModelCase& c) {
     if (mesh.template size<tp>() > config.kv_heads && !std::is_same_v<typename Plan::key, Whole>) return;
     const auto model = parallelize<Llama, double, Plan>(mesh, config, llama_weights(c.weights));
     CHECK(off(gather(model.logits(c.tokens(mesh, "input_ids"))), c.values("logits")) <= nn_tolerance);
-    check_training<Llama, Plan>(c, mesh, config, llama_weights(c.weights), gradients_in(c.expected),
-                                [&](const auto& m, auto& tape) {
-                                  return m.loss(tape.input(c.tokens(mesh, "input_ids")), c.tokens(mesh, "targets"));
-                                });
+    check_training<Llama, Plan>(
+        c, mesh, config, llama_weights(c.weights), gradients_in(c.expected), [&](const auto& m, auto& tape) {
+          return m.loss(tape.input(c.tokens(mesh, "input_ids")), c.tokens(mesh, "targets"));
+        });
   });
 }
 
@@ -73,7 +74,8 @@ struct Undivided : WholeMlp {
 /// Names of the collectives over tp, in order.
 Calls kinds_in(const comm::CommLog& log) {
   Calls all;
-  for (const comm::CommCall& call : log.calls()) all.push_back(std::string(comm::name(call.what)) + " " + call.label);
+  for (const comm::CommCall& call : log.calls())
+    all.push_back(std::string(comm::name(call.what)) + " " + call.label);
   return all;
 }
 
@@ -100,8 +102,7 @@ void check_calls(const ModelCase& c, const Calls& forward, const Calls& back, bo
   const std::int64_t elements = partial_over_tp(model);
   gradients.template reduce<over<dp, tp>>();
   CHECK((elements > 0) == reduces);
-  CHECK(calls_in(log) ==
-        on_more_than_one(reduces ? all.size() : 1, {sent(Collective::all_reduce, elements)}));
+  CHECK(calls_in(log) == on_more_than_one(reduces ? all.size() : 1, {sent(Collective::all_reduce, elements)}));
   log.keep_order(false);
 }
 
@@ -140,7 +141,8 @@ TEST_CASE("a model that does not fit its ranks or its file is refused on every r
   refused([&] { check(good, 10, true); },
           "tpx::Llama: each rank of the tensor axis has a query head; heads = 9, ranks = 10");
   refused([&] { check(good, 4, false); },
-          "tpx::Llama: each rank of the tensor axis has a key head, unless the plan is SharedKeys<...>; kv_heads = 3");
+          "tpx::Llama: each rank of the tensor axis has a key head, unless the plan is SharedKeys<...>; "
+          "kv_heads = 3");
   CHECK_NOTHROW(check(good, 9, true));
 
   const auto mesh = make_mesh<tp>(world());
@@ -159,7 +161,9 @@ TEST_CASE("a model that does not fit its ranks or its file is refused on every r
   refused(loaded([](LlamaConfig&) {}, c.expected), "has no tensor 'model.embed_tokens.weight'; the nearest");
 
   const auto model = parallelize<Llama, double, TensorParallel<tp>>(mesh, good, llama_weights(c.weights));
-  const auto ids = [&](std::int64_t n, std::int32_t id) { return full<std::int32_t>(mesh, layout<>, {1, n}, id); };
+  const auto ids = [&](std::int64_t n, std::int32_t id) {
+    return full<std::int32_t>(mesh, layout<>, {1, n}, id);
+  };
   refused([&] { model.logits(ids(33, 1)); }, "tpx::Llama: 33 tokens are more than the context, which has 32");
   refused([&] { model.logits(ids(4, 61)); }, "ids are at least 0 and less than the vocabulary");
 }
@@ -177,8 +181,10 @@ TEST_CASE("a layer and a model that do not fit the memory of one rank fit that o
     }
     pool.set_limit(0);
   };
-  using Layer = Projection<double, std::decay_t<decltype(mesh)>, TensorParallel<tp>, Column, 1, 1, Replicate<tp>>;
-  check_limit(7 << 20, [&] { Layer(mesh, RandomWeights(1), "layer", {1024}, {1024}, true); });  // 8 MiB of weights
+  using Layer =
+      Projection<double, std::decay_t<decltype(mesh)>, TensorParallel<tp>, Column, 1, 1, Replicate<tp>>;
+  check_limit(7 << 20,
+              [&] { Layer(mesh, RandomWeights(1), "layer", {1024}, {1024}, true); });  // 8 MiB of weights
 
   LlamaConfig config = llama_config(ModelCase("llama").settings);
   config.vocabulary = 8192;
@@ -186,6 +192,7 @@ TEST_CASE("a layer and a model that do not fit the memory of one rank fit that o
   config.ffn = 2048;
   check_limit(5 << 20, [&] {  // 4 MB of parameters in all
     const auto ids = full<std::int32_t>(mesh, layout<>, {1, 8}, 3);
-    with_llama<double, tp>(mesh, config, RandomWeights(1), [&](const auto& model) { gather(model.loss(ids, ids)); });
+    with_llama<double, tp>(mesh, config, RandomWeights(1),
+                           [&](const auto& model) { gather(model.loss(ids, ids)); });
   });
 }

@@ -58,7 +58,8 @@ double logits_off(const Model& model, const Prompt& prompt) {
   double off = 0;
   for (std::size_t s = 0; s < prompt.tokens.size(); ++s) {
     for (std::int64_t c = (held.offset + 95) / 96 * 96; c < held.offset + held.extent; c += 96) {
-      const std::size_t at = s * static_cast<std::size_t>(held.extent) + static_cast<std::size_t>(c - held.offset);
+      const std::size_t at =
+          s * static_cast<std::size_t>(held.extent) + static_cast<std::size_t>(c - held.offset);
       const double expected = prompt.logits[s * 512 + static_cast<std::size_t>(c / 96)];
       off = std::fmax(off, std::fabs(static_cast<double>(mine[at]) - expected));
     }
@@ -73,8 +74,10 @@ double logits_off(const Model& model, const Prompt& prompt) {
 TEST_CASE("SmolLM2-135M: logits and greedy tokens of three prompts are those of transformers") {
   const std::string path = smollm2();
   if (path.empty()) {
-    MESSAGE("examples/fetch_model.sh smollm2 fetches the model that this compares; until then nn_llama and nn_generate "
-            "test small models with random weights alone");
+    MESSAGE(
+        "examples/fetch_model.sh smollm2 fetches the model that this compares; until then nn_llama and "
+        "nn_generate "
+        "test small models with random weights alone");
     return;
   }
   const Gguf file(path);
@@ -115,13 +118,15 @@ TEST_CASE("SmolLM2-135M in double: every number of ranks computes the logits of 
   };
   if (mesh.rank() == 0) {
     const auto self = make_mesh_on<tp>(mesh.context().instance(), comm::Self());
-    with_llama<double, tp>(self, llama_config(file), llama_weights(file), [&](const auto& model) { alone = last_of(model); });
+    with_llama<double, tp>(self, llama_config(file), llama_weights(file),
+                           [&](const auto& model) { alone = last_of(model); });
   }
   with_llama<double, tp>(mesh, llama_config(file), llama_weights(file), [&](const auto& model) {
     CHECK(logits_off(model, prompt) <= 1e-7);  // of values that are stored in single precision
     const Values together = last_of(model);
     alone.resize(together.size());
-    REQUIRE(MPI_Bcast(alone.data(), static_cast<int>(alone.size()), MPI_DOUBLE, 0, MPI_COMM_WORLD) == MPI_SUCCESS);
+    REQUIRE(MPI_Bcast(alone.data(), static_cast<int>(alone.size()), MPI_DOUBLE, 0, MPI_COMM_WORLD) ==
+            MPI_SUCCESS);
     CHECK(off(together, alone) <= 1e-12);
   });
 }
@@ -131,16 +136,15 @@ TEST_CASE("SmolLM2-135M is fine-tuned: the losses of 20 steps, the same at every
   if (path.empty()) return;
   const Gguf file(path);
   // As measured on one rank.
-  const Values losses{6.651109, 4.981867, 4.020653,  3.243737,  2.597752,  2.082987,  1.662135,
-                      1.286394, 0.9924704, 0.8485188, 0.7601802, 0.702254,  0.6552628, 0.6089181,
+  const Values losses{6.651109,  4.981867,  4.020653,  3.243737,  2.597752,  2.082987,  1.662135,
+                      1.286394,  0.9924704, 0.8485188, 0.7601802, 0.702254,  0.6552628, 0.6089181,
                       0.5598075, 0.5072644, 0.4541105, 0.4088248, 0.3797689, 0.3635112};
   const auto mesh = make_mesh<tp>(world());
   Tokens text = stored_prompts()[1].tokens;
   text.resize(17);
   const auto batch = [&](std::int64_t shift) {
-    return from_function<std::int32_t>(mesh, layout<>, {1, 16}, [&](const auto& at) {
-      return text[static_cast<std::size_t>(at[1] + shift)];
-    });
+    return from_function<std::int32_t>(
+        mesh, layout<>, {1, 16}, [&](const auto& at) { return text[static_cast<std::size_t>(at[1] + shift)]; });
   };
   with_llama<float, tp>(mesh, llama_config(file), llama_weights(file), [&](auto model) {
     Gradients gradients(model);

@@ -70,7 +70,9 @@ class ModelSettings {
  private:
   static constexpr int deepest = 16;
 
-  [[noreturn]] void refuse(const std::string& rule) const { fail("tpx::ModelSettings: '" + path_ + "' " + rule); }
+  [[noreturn]] void refuse(const std::string& rule) const {
+    fail("tpx::ModelSettings: '" + path_ + "' " + rule);
+  }
 
   const nlohmann::json* find(std::string_view name) const {
     const nlohmann::json* value = &values_;

@@ -8,8 +8,8 @@
 #include <tpx/kernel/attention_shape.hpp>
 #include <tpx/kernel/group.hpp>
 
-/// Attention for groups of any width, a group per row: what a device runs, and a host for one query. Scores of a tile of the other
-/// side lie in scratch; lanes share out the tile first, then the head's dims.
+/// Attention for groups of any width, a group per row: what a device runs, and a host for one query. Scores of
+/// a tile of the other side lie in scratch; lanes share out the tile first, then the head's dims.
 namespace tpx::kernel::impl {
 
 inline constexpr std::int64_t attention_group_tile = 128;

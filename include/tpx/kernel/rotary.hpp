@@ -39,7 +39,8 @@ struct Rotary {
 
 /// Turns the pairs (c, c + half) of each head's features by angles that grow with the position.
 ///
-///   y[r,h,:half] (+)= x[r,h,:half] cos - x[r,h,half:] sin,   y[r,h,half:] (+)= x[r,h,half:] cos + x[r,h,:half] sin
+///   y[r,h,:half] (+)= x[r,h,:half] cos - x[r,h,half:] sin,   y[r,h,half:] (+)= x[r,h,half:] cos + x[r,h,:half]
+///   sin
 ///
 ///   x, y  (rows, heads, 2 half)    position  i32 (rows)    table  (positions, 2, half): the cosines, the sines
 ///

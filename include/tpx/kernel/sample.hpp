@@ -34,8 +34,9 @@ inline constexpr int order_bins = 256, order_digits = 4;
 
 namespace impl {
 
-/// Of each row the best candidate's score and class. A score is the logit, or logit / temperature plus a number of
-/// Gumbel's distribution that the class has, by which a class is drawn with the probability that softmax gives it.
+/// Of each row the best candidate's score and class. A score is the logit, or logit / temperature plus a number
+/// of Gumbel's distribution that the class has, by which a class is drawn with the probability that softmax
+/// gives it.
 template <class T>
 struct BestCandidate {
   Candidates n;
@@ -48,7 +49,8 @@ struct BestCandidate {
   KOKKOS_FUNCTION double score_of(std::int64_t row, std::int64_t c) const {
     const T logit = logits[row * n.columns + c];
     if (temperature == 0) return static_cast<double>(logit);
-    const PhiloxBlock bits = philox(seed, stream + static_cast<std::uint64_t>(row), static_cast<std::uint64_t>(n.first + c));
+    const PhiloxBlock bits =
+        philox(seed, stream + static_cast<std::uint64_t>(row), static_cast<std::uint64_t>(n.first + c));
     // In (0, 1), neither end of it.
     const double u = unit_interval(bits.word[0], bits.word[1]) * (1 - 0x1p-52) + 0x1p-53;
     return static_cast<double>(logit) / temperature - math::log(-math::log(u));
@@ -62,7 +64,8 @@ struct BestCandidate {
     std::int64_t at = none;
     const std::int64_t held = n.held();
     for (std::int64_t c = group.lane(); c < held; c += group.width()) {
-      if (threshold != nullptr && order_of(static_cast<float>(logits[row * n.columns + c])) < threshold[row]) continue;
+      if (threshold != nullptr && order_of(static_cast<float>(logits[row * n.columns + c])) < threshold[row])
+        continue;
       const double s = score_of(row, c);
       if (at == none || s > highest) {
         highest = s;
@@ -97,8 +100,8 @@ struct BestOfRanks {
   }
 };
 
-/// Adds up, in a bin for each value of the next digit, what the candidates weigh whose digits before are those of
-/// the threshold: 1 each, or exp((logit - largest) / temperature).
+/// Adds up, in a bin for each value of the next digit, what the candidates weigh whose digits before are those
+/// of the threshold: 1 each, or exp((logit - largest) / temperature).
 template <class T>
 struct WeighCandidates {
   Candidates n;
@@ -131,7 +134,8 @@ struct WeighCandidates {
   }
 };
 
-/// The next digit of the threshold: the largest at which the candidates at and above it weigh as much as is wanted.
+/// The next digit of the threshold: the largest at which the candidates at and above it weigh as much as is
+/// wanted.
 struct NextDigit {
   const double* bins;
   double* wanted;
@@ -162,7 +166,8 @@ struct NextDigit {
 
 /// The best candidate of each row, of those whose logit is at least the threshold.
 ///
-///   logits  (rows, columns)    threshold  u32 (rows), order_of(logit), or null    found  (rows, 2): score, class
+///   logits  (rows, columns)    threshold  u32 (rows), order_of(logit), or null    found  (rows, 2): score,
+///   class
 ///
 /// @param temperature  0: the largest logit; else a draw from softmax(logits / temperature), the random numbers
 ///                     keyed by seed, stream + row and the class
@@ -186,7 +191,8 @@ void best_of_ranks(const Exec& exec, const double* found, std::int32_t* best, st
 /// @param largest  (rows): the weight of a candidate is exp((logit - largest) / temperature); null: it is 1
 template <class T, class Exec>
 void weigh_candidates(const Exec& exec, const Candidates& n, const T* logits, const std::uint32_t* threshold,
-                      const std::uint32_t* lower, const double* largest, double temperature, int digit, double* bins) {
+                      const std::uint32_t* lower, const double* largest, double temperature, int digit,
+                      double* bins) {
   for_groups(exec, "tpx::weigh_candidates", n.rows,
              impl::WeighCandidates<T>{n, logits, threshold, lower, largest, temperature, digit, bins});
 }
@@ -195,8 +201,8 @@ void weigh_candidates(const Exec& exec, const Candidates& n, const T* logits, co
 ///
 /// @param share  where more than 0, what is wanted is this share of all; else wanted (rows) says what
 template <class Exec>
-void next_digit(const Exec& exec, std::int64_t rows, const double* bins, double* wanted, std::uint32_t* threshold,
-                double share, int digit) {
+void next_digit(const Exec& exec, std::int64_t rows, const double* bins, double* wanted,
+                std::uint32_t* threshold, double share, int digit) {
   for_each(exec, "tpx::next_digit", rows, impl::NextDigit{bins, wanted, threshold, share, digit});
 }
 

@@ -21,9 +21,9 @@ struct BertConfig {
   std::int64_t context = 0;  ///< positions
   std::int64_t types = 0;    ///< of tokens: which of two sentences they are of
   std::int64_t layers = 0;
-  std::int64_t hidden = 0;   ///< features of an activation
+  std::int64_t hidden = 0;  ///< features of an activation
   std::int64_t heads = 0;
-  std::int64_t ffn = 0;      ///< features inside the MLP
+  std::int64_t ffn = 0;  ///< features inside the MLP
   double epsilon = 1e-12;
 };
 
@@ -44,12 +44,13 @@ inline void check(const BertConfig& c, std::int64_t ranks) {
 
 /// One block, norms last.
 ///
-///   q, k, v = x Wq + bq, ...     attention(x) = softmax(q k^T / sqrt(d)) v Wo + bo     mlp(x) = gelu(x W1 + b1) W2 + b2
-///   x = norm(x + attention(x)),   y = norm(x + mlp(x))              gelu in its exact form
+///   q, k, v = x Wq + bq, ...     attention(x) = softmax(q k^T / sqrt(d)) v Wo + bo     mlp(x) = gelu(x W1 +
+///   b1) W2 + b2 x = norm(x + attention(x)),   y = norm(x + mlp(x))              gelu in its exact form
 ///
 ///   x, y  [b,s,h] as the plan's stream     q, k, v  [b,s,heads@tp,d]     gelu(...)  [b,s,f@tp]
 ///
-/// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers and
+/// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers
+/// and
 ///         two reduce_scatters of as many.  backward: the same
 template <class T, class Mesh, class Plan>
 class BertBlock {

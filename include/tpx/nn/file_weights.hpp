@@ -18,9 +18,9 @@ namespace tpx {
 /// How a parameter lies in a file.
 struct StoredWeight {
   std::string name;
-  bool in_first = false;      ///< a linear's weight is [in, out]; otherwise [out, in]
-  int part = 0, parts = 1;    ///< which of how many that lie side by side along the output features
-  bool neighbours = false;    ///< rotary pairs of a head lie side by side, not half a head apart
+  bool in_first = false;    ///< a linear's weight is [in, out]; otherwise [out, in]
+  int part = 0, parts = 1;  ///< which of how many that lie side by side along the output features
+  bool neighbours = false;  ///< rotary pairs of a head lie side by side, not half a head apart
 };
 
 namespace detail {
@@ -35,12 +35,13 @@ struct StoredDim {
 template <class T>
 std::vector<T> read_pieces(const FileTensor& tensor, const std::vector<StoredDim>& dims) {
   if (!makes<T>(tensor.dtype))
-    fail("tpx::FileWeights: tensor " + detail::quoted(tensor.name) + " is " + tensor.describe() + "; it cannot be read as " +
-         name(element_v<T>));
+    fail("tpx::FileWeights: tensor " + detail::quoted(tensor.name) + " is " + tensor.describe() +
+         "; it cannot be read as " + name(element_v<T>));
   std::size_t run = dims.size();  // dims from here on lie in one piece: all but the first of them are whole
   std::int64_t length = 1, count = 1;
   for (const StoredDim& d : dims) count *= d.piece.extent;
-  while (run > 0 && (run == dims.size() || dims[run].piece.extent == dims[run].extent)) length *= dims[--run].piece.extent;
+  while (run > 0 && (run == dims.size() || dims[run].piece.extent == dims[run].extent))
+    length *= dims[--run].piece.extent;
   std::vector<T> values(static_cast<std::size_t>(count));
   for (std::int64_t done = 0; done < count; done += length) {
     std::int64_t rest = done / length, at = 0, stride = 1;
@@ -74,7 +75,8 @@ void part_neighbours(std::vector<T>& x, std::int64_t head, std::int64_t width) {
   for (std::size_t first = 0; first < x.size(); first += rows.size()) {
     for (std::int64_t i = 0; i < head; ++i) {
       const std::int64_t from = i < head / 2 ? 2 * i : 2 * (i - head / 2) + 1;
-      std::copy_n(x.begin() + static_cast<std::ptrdiff_t>(first) + from * width, width, rows.begin() + i * width);
+      std::copy_n(x.begin() + static_cast<std::ptrdiff_t>(first) + from * width, width,
+                  rows.begin() + i * width);
     }
     std::copy(rows.begin(), rows.end(), x.begin() + static_cast<std::ptrdiff_t>(first));
   }
@@ -114,7 +116,8 @@ class FileWeights {
   template <class T, int N, class Placement, class Mesh>
   auto read(const Mesh& mesh, const std::string& name, const Shape& in, const Shape& out, Role role) const {
     using L = parameter_layout_t<Mesh, Placement>;
-    std::optional<DTensor<T, N, L, Mesh>> made;  // with the rest, so that the ranks agree on a lack of memory too
+    std::optional<DTensor<T, N, L, Mesh>>
+        made;  // with the rest, so that the ranks agree on a lack of memory too
     std::vector<T> values;
     detail::together(mesh, [&] {
       made.emplace(detail::make_tensor<T, N, L>(mesh, detail::joined<N>(in, out)));
@@ -147,8 +150,10 @@ class FileWeights {
       for (const detail::StoredDim& one : of) n *= one.piece.extent;
       return n;
     };
-    if (stored.neighbours) detail::part_neighbours(values, out[out.ndim() - 1], stored.in_first ? 1 : held(rows));
-    if (!stored.in_first && in.ndim() > 0) values = detail::transposed_matrix(values, held(columns), held(rows));
+    if (stored.neighbours)
+      detail::part_neighbours(values, out[out.ndim() - 1], stored.in_first ? 1 : held(rows));
+    if (!stored.in_first && in.ndim() > 0)
+      values = detail::transposed_matrix(values, held(columns), held(rows));
     return values;
   }
 

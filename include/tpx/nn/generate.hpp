@@ -37,13 +37,15 @@ class Generator {
       : model_(&model), cache_(model.mesh(), model.config().layers, batch, capacity), batch_(batch) {
     TPX_EXPECTS(batch >= 1, batch, "there is a prompt");
     if (capacity > model.config().context)
-      fail("tpx::Generator: " + std::to_string(capacity) + " tokens, prompt and answer, are more than the context, which has " +
+      fail("tpx::Generator: " + std::to_string(capacity) +
+           " tokens, prompt and answer, are more than the context, which has " +
            std::to_string(model.config().context));
   }
 
   /// Reads the prompts, and gives the first token after each.
   /// @comm   the model's, once, and one of sample<over<axis>>
-  /// @throws tpx::Error, on every rank, where a prompt is empty, does not fit or has a token outside the vocabulary
+  /// @throws tpx::Error, on every rank, where a prompt is empty, does not fit or has a token outside the
+  /// vocabulary
   Tokens start(const std::vector<Tokens>& prompts, const SampleOptions& options) {
     TPX_EXPECTS(static_cast<std::int64_t>(prompts.size()) == batch_, prompts.size(), batch_);
     std::size_t longest = 0;
@@ -126,7 +128,8 @@ class Generator {
     Tokens tokens(static_cast<std::size_t>(batch_));
     const auto chosen = sample<std::conditional_t<split, over<axis>, over<>>>(logits, options);
     if constexpr (Mesh::context_type::has_memory)
-      detail::copy_to_host(model_->mesh(), static_cast<const std::int32_t*>(chosen.data()), tokens.data(), batch_);
+      detail::copy_to_host(model_->mesh(), static_cast<const std::int32_t*>(chosen.data()), tokens.data(),
+                           batch_);
     return tokens;
   }
 

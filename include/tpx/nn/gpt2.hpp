@@ -19,9 +19,9 @@ struct Gpt2Config {
   std::int64_t vocabulary = 0;
   std::int64_t context = 0;  ///< positions
   std::int64_t layers = 0;
-  std::int64_t hidden = 0;   ///< features of an activation
+  std::int64_t hidden = 0;  ///< features of an activation
   std::int64_t heads = 0;
-  std::int64_t ffn = 0;      ///< features inside the MLP
+  std::int64_t ffn = 0;  ///< features inside the MLP
   double epsilon = 1e-5;
 };
 
@@ -41,12 +41,13 @@ inline void check(const Gpt2Config& c, std::int64_t ranks) {
 
 /// One block, norms first.
 ///
-///   q, k, v = x Wq + bq, ...     attention(x) = softmax(q k^T / sqrt(d)) v Wo + bo     mlp(x) = gelu(x W1 + b1) W2 + b2
-///   x = x + attention(norm(x)),   y = x + mlp(norm(x))
+///   q, k, v = x Wq + bq, ...     attention(x) = softmax(q k^T / sqrt(d)) v Wo + bo     mlp(x) = gelu(x W1 +
+///   b1) W2 + b2 x = x + attention(norm(x)),   y = x + mlp(norm(x))
 ///
 ///   x, y  [b,s,h] as the plan's stream     q, k, v  [b,s,heads@tp,d]     gelu(...)  [b,s,f@tp]
 ///
-/// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers and
+/// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers
+/// and
 ///         two reduce_scatters of as many.  backward: the same
 template <class T, class Mesh, class Plan>
 class Gpt2Block {
@@ -104,10 +105,11 @@ class Gpt2Block {
 ///
 ///   ids  i32 [b@dp,s]     hidden  [b@dp,s,h]     logits  [b@dp,s,v@tp]     loss  []{P:dp}
 ///
-/// Parameters have the names of Hugging Face's files, but that "attn.c_attn" is "attn.q", "attn.k" and "attn.v",
-/// and are Replicate on the mesh's data axes.
+/// Parameters have the names of Hugging Face's files, but that "attn.c_attn" is "attn.q", "attn.k" and
+/// "attn.v", and are Replicate on the mesh's data axes.
 ///
-/// @comm   forward with TensorParallel: one all_reduce of (b, s, h) for the embeddings, two for each block; the loss
+/// @comm   forward with TensorParallel: one all_reduce of (b, s, h) for the embeddings, two for each block; the
+/// loss
 ///         all_reduces (b, s) and 2 (b, s).  backward: two for each block, one for the output layer
 /// @see    Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"
 template <class T, class Mesh, class Plan>
@@ -127,7 +129,8 @@ class Gpt2 {
         positions_(mesh, weights, "wpe", c.context, c.hidden),
         norm_(mesh, weights, "ln_f", c.hidden, c.epsilon) {
     blocks_.reserve(static_cast<std::size_t>(c.layers));
-    for (std::int64_t i = 0; i < c.layers; ++i) blocks_.emplace_back(mesh, weights, "h." + std::to_string(i), c);
+    for (std::int64_t i = 0; i < c.layers; ++i)
+      blocks_.emplace_back(mesh, weights, "h." + std::to_string(i), c);
   }
 
   const Gpt2Config& config() const { return config_; }
@@ -140,9 +143,8 @@ class Gpt2 {
   auto hidden(const Ids& ids, const Positions& position, Keys&& keys) const {
     // Both tables are split by rows, so the ranks hold terms of both, which are summed together.
     const auto x = redistribute<typename Plan::stream>(add(tokens_.rows(ids), positions_.rows(position)));
-    return norm_(detail::through(blocks_, x, [&](const auto& block, std::size_t i, const auto& in) {
-      return block(in, i, keys);
-    }));
+    return norm_(detail::through(
+        blocks_, x, [&](const auto& block, std::size_t i, const auto& in) { return block(in, i, keys); }));
   }
 
   /// What comes after each position, before softmax: x is [..., h], of any number of dims.

@@ -66,7 +66,8 @@ Gpt2Config gpt2_config(const Settings& settings) {
   return c;
 }
 
-/// The parameters in safetensors, whose linears are [in, out], with or without "transformer." before their names.
+/// The parameters in safetensors, whose linears are [in, out], with or without "transformer." before their
+/// names.
 inline FileWeights gpt2_weights(const TensorFile& file) {
   return FileWeights(file, [](const TensorFile& in, const std::string& name) {
     StoredWeight stored = detail::fused_queries(name);

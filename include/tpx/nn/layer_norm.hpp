@@ -28,7 +28,8 @@ class LayerNorm {
 
   /// As `weights` has it.
   template <class Weights>
-  LayerNorm(const Mesh& mesh, const Weights& weights, const std::string& name, std::int64_t features, double epsilon)
+  LayerNorm(const Mesh& mesh, const Weights& weights, const std::string& name, std::int64_t features,
+            double epsilon)
       : gamma_(weights.template vector<T, 1, Placement>(mesh, name + ".weight", {features}, T(1))),
         beta_(weights.template vector<T, 1, Placement>(mesh, name + ".bias", {features}, T(0))),
         epsilon_(epsilon) {}

@@ -20,13 +20,13 @@ namespace tpx {
 /// The extents of a model of the Llama family: Llama, Mistral, SmolLM2, and Qwen2, whose attention has biases.
 struct LlamaConfig {
   std::int64_t vocabulary = 0;
-  std::int64_t context = 0;   ///< positions
+  std::int64_t context = 0;  ///< positions
   std::int64_t layers = 0;
   std::int64_t hidden = 0;    ///< features of an activation
   std::int64_t heads = 0;     ///< of queries
   std::int64_t kv_heads = 0;  ///< of keys and values, each read by heads / kv_heads query heads
   std::int64_t head_dim = 0;
-  std::int64_t ffn = 0;       ///< features inside the MLP
+  std::int64_t ffn = 0;  ///< features inside the MLP
   double epsilon = 1e-5;
   double rope_base = 10000;
   bool attention_bias = false;  ///< queries, keys and values have biases
@@ -40,8 +40,8 @@ inline void check(const LlamaConfig& c, std::int64_t ranks, bool shared_keys) {
     if (!fits) fail("tpx::Llama: " + sentence);
   };
   const auto text = [](std::int64_t n) { return std::to_string(n); };
-  rule(c.vocabulary >= 1 && c.context >= 1 && c.layers >= 1 && c.hidden >= 1 && c.kv_heads >= 1 && c.head_dim >= 1 &&
-           c.ffn >= 1,
+  rule(c.vocabulary >= 1 && c.context >= 1 && c.layers >= 1 && c.hidden >= 1 && c.kv_heads >= 1 &&
+           c.head_dim >= 1 && c.ffn >= 1,
        "vocabulary, context, layers, hidden, kv_heads, head_dim and ffn are at least 1");
   rule(c.heads >= 1 && c.heads % c.kv_heads == 0,
        "heads are a multiple of kv_heads; heads = " + text(c.heads) + ", kv_heads = " + text(c.kv_heads));
@@ -72,7 +72,8 @@ class LlamaAttention {
         output_(mesh, weights, name + ".o_proj", query_factors(c), {c.hidden}, false) {}
 
   template <class X, class Positions, class Table, class Keys>
-  auto operator()(const X& x, const Positions& position, const Table& table, std::size_t layer, Keys& keys) const {
+  auto operator()(const X& x, const Positions& position, const Table& table, std::size_t layer,
+                  Keys& keys) const {
     const auto r = redistribute<Entering>(x);  // once for three uses
     const auto q = rotary(query_(r), position, table);
     const auto k = rotary(key_(r), position, table);
@@ -99,7 +100,8 @@ class LlamaAttention {
   Projection<T, Mesh, Plan, typename Plan::query, 1, query_dims, Entering> query_;
   Projection<T, Mesh, Plan, typename Plan::key, 1, 2, Entering> key_;
   Projection<T, Mesh, Plan, typename Plan::value, 1, 2, Entering> value_;
-  Projection<T, Mesh, Plan, typename Plan::attention_output, query_dims, 1, Entering, typename Plan::stream> output_;
+  Projection<T, Mesh, Plan, typename Plan::attention_output, query_dims, 1, Entering, typename Plan::stream>
+      output_;
 };
 
 /// SwiGLU.
@@ -139,7 +141,8 @@ class LlamaMlp {
 ///
 ///   x = x + attention(norm(x)),   y = x + mlp(norm(x))          x, y  [b,s,h] as the plan's stream
 ///
-/// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers and
+/// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers
+/// and
 ///         two reduce_scatters of as many.  backward: the same
 template <class T, class Mesh, class Plan>
 class LlamaBlock {
@@ -152,7 +155,8 @@ class LlamaBlock {
         mlp_(mesh, weights, name + ".mlp", c) {}
 
   template <class X, class Positions, class Table, class Keys>
-  auto operator()(const X& x, const Positions& position, const Table& table, std::size_t layer, Keys& keys) const {
+  auto operator()(const X& x, const Positions& position, const Table& table, std::size_t layer,
+                  Keys& keys) const {
     const auto a = add(x, attention_(norm1_(x), position, table, layer, keys));
     return add(a, mlp_(norm2_(a)));
   }
@@ -179,7 +183,8 @@ class LlamaBlock {
 ///
 /// Parameters have the names of Hugging Face's files, and are Replicate on the mesh's data axes.
 ///
-/// @comm   forward with TensorParallel: one all_reduce of (b, s, h) for the embedding, two for each block; the loss
+/// @comm   forward with TensorParallel: one all_reduce of (b, s, h) for the embedding, two for each block; the
+/// loss
 ///         all_reduces (b, s) and 2 (b, s).  backward: two for each block, one for the output layer
 /// @see    arXiv:2302.13971, arXiv:2307.09288
 template <class T, class Mesh, class Plan>
@@ -262,8 +267,8 @@ class Llama {
   std::optional<Projection<T, Mesh, Plan, typename Plan::logits, 1, 1, Entering>> output_;
 };
 
-/// Calls f(model), the model split by TensorParallel<Axis>, with shared keys where the ranks are more than the key
-/// heads: what one takes who has no plan of his own.
+/// Calls f(model), the model split by TensorParallel<Axis>, with shared keys where the ranks are more than the
+/// key heads: what one takes who has no plan of his own.
 /// @throws tpx::Error as the model's constructor
 template <class T, class Axis, class Mesh, class Weights, class F>
 decltype(auto) with_llama(const Mesh& mesh, const LlamaConfig& config, const Weights& weights, F&& f) {

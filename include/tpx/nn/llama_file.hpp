@@ -90,8 +90,8 @@ inline FileWeights llama_weights(const Gguf& file) {
                                                {"mlp.gate_proj.", "ffn_gate."},
                                                {"mlp.up_proj.", "ffn_up."},
                                                {"mlp.down_proj.", "ffn_down."}})};
-    const bool turned = stored.name.find(".attn_q.") != std::string::npos ||
-                        stored.name.find(".attn_k.") != std::string::npos;
+    const bool turned =
+        stored.name.find(".attn_q.") != std::string::npos || stored.name.find(".attn_k.") != std::string::npos;
     stored.neighbours = neighbours && turned;
     return stored;
   });

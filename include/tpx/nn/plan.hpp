@@ -7,11 +7,12 @@
 #include <tpx/layout/layout.hpp>
 #include <tpx/layout/refusal.hpp>
 
-/// How a model is split over the ranks along an axis: a type that names what each of its parts does. The model's
-/// code is the same for every plan; a plan whose parts do not fit each other does not compile.
+/// How a model is split over the ranks along an axis: a type that names what each of its parts does. The
+/// model's code is the same for every plan; a plan whose parts do not fit each other does not compile.
 ///
 ///   struct Mine : TensorParallel<tp> {                       // as Megatron does, ...
-///     using gate = Whole; using up = Whole; using down = Whole;   // ... but each rank computes all of the MLPs
+///     using gate = Whole; using up = Whole; using down = Whole;   // ... but each rank computes all of the
+///     MLPs
 ///   };
 ///   auto model = parallelize<Llama, float, Mine>(mesh, config, weights);
 namespace tpx {
@@ -21,8 +22,8 @@ struct Column {};  ///< by its output features
 struct Row {};     ///< by its input features: the ranks hold terms of the output
 struct Whole {};   ///< not: every rank has it, and computes what it is given
 
-/// Linears whose output is split, then linears whose input is: four all-reduces a block, two each way. The stream
-/// of activations that the blocks add to is the same on every rank.
+/// Linears whose output is split, then linears whose input is: four all-reduces a block, two each way. The
+/// stream of activations that the blocks add to is the same on every rank.
 /// @see arXiv:1909.08053
 template <class Axis>
 struct TensorParallel {
@@ -66,11 +67,11 @@ constexpr bool is_invariant(Invariant<Axis>*) {
 }
 constexpr bool is_invariant(void*) { return false; }
 
-/// What a value is that the ranks use together with activations in this placement: I beside I, R beside anything
-/// else, because then they use it for different work.
+/// What a value is that the ranks use together with activations in this placement: I beside I, R beside
+/// anything else, because then they use it for different work.
 template <class Plan, class Placement>
-using beside_t =
-    std::conditional_t<is_invariant(static_cast<Placement*>(nullptr)), Placement, Replicate<typename Plan::axis>>;
+using beside_t = std::conditional_t<is_invariant(static_cast<Placement*>(nullptr)), Placement,
+                                    Replicate<typename Plan::axis>>;
 
 /// What the stream becomes before linears of these styles: R where one of them is split, else it stays.
 template <class Plan, class... Styles>
@@ -79,9 +80,8 @@ using entering_t = std::conditional_t<(std::is_same_v<Styles, Whole> && ...), ty
 
 /// The same where all positions are needed.
 template <class Plan, class... Styles>
-using entering_whole_t =
-    std::conditional_t<is_invariant(static_cast<entering_t<Plan, Styles...>*>(nullptr)),
-                       entering_t<Plan, Styles...>, Replicate<typename Plan::axis>>;
+using entering_whole_t = std::conditional_t<is_invariant(static_cast<entering_t<Plan, Styles...>*>(nullptr)),
+                                            entering_t<Plan, Styles...>, Replicate<typename Plan::axis>>;
 
 /// x after f(block, number, x) for each block; where the plan was refused, refused.
 template <class Blocks, class X, class F>
@@ -100,7 +100,8 @@ auto through(const Blocks& blocks, X x, F&& f) {
 /// A model with the parts of Plan: parallelize<Llama, float, SequenceParallel<tp>>(mesh, config, weights).
 ///
 /// @throws tpx::Error, on every rank, as the model's constructor
-template <template <class, class, class> class Model, class T, class Plan, class Mesh, class Config, class Weights>
+template <template <class, class, class> class Model, class T, class Plan, class Mesh, class Config,
+          class Weights>
 auto parallelize(const Mesh& mesh, const Config& config, const Weights& weights) {
   return Model<T, Mesh, Plan>(mesh, config, weights);
 }

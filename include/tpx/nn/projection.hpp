@@ -25,7 +25,8 @@ namespace tpx {
 /// @tparam Meets  what x is on the axis where Style is Whole
 /// @tparam Gives  Features: y as it comes; a placement: y redistributed
 /// @comm   y to Gives, forward and backward; else none
-template <class T, class Mesh, class Plan, class Style, int InDims, int OutDims, class Meets, class Gives = Features>
+template <class T, class Mesh, class Plan, class Style, int InDims, int OutDims, class Meets,
+          class Gives = Features>
 class Projection {
   using axis = typename Plan::axis;
   static constexpr bool as_it_comes = std::is_same_v<Gives, Features>;
@@ -34,15 +35,16 @@ class Projection {
   using split_bias = std::conditional_t<column, typename Plan::template split<0>, beside>;
 
  public:
-  using weight_placement =
-      std::conditional_t<column, typename Plan::template split<InDims>,
-                         std::conditional_t<std::is_same_v<Style, Row>, typename Plan::template split<0>, beside>>;
+  using weight_placement = std::conditional_t<
+      column, typename Plan::template split<InDims>,
+      std::conditional_t<std::is_same_v<Style, Row>, typename Plan::template split<0>, beside>>;
   using bias_placement = std::conditional_t<as_it_comes, split_bias, detail::beside_t<Plan, Gives>>;
 
   template <class Weights>
-  Projection(const Mesh& mesh, const Weights& weights, const std::string& name, const Shape& in, const Shape& out,
-             bool with_bias)
-      : weight_(weights.template linear<T, InDims + OutDims, weight_placement>(mesh, name + ".weight", in, out)) {
+  Projection(const Mesh& mesh, const Weights& weights, const std::string& name, const Shape& in,
+             const Shape& out, bool with_bias)
+      : weight_(
+            weights.template linear<T, InDims + OutDims, weight_placement>(mesh, name + ".weight", in, out)) {
     if (with_bias) bias_ = weights.template vector<T, OutDims, bias_placement>(mesh, name + ".bias", out, T(0));
   }
 
@@ -88,9 +90,10 @@ class Projection {
 template <class T, class Mesh, class Plan, class Style, class Meets>
 class EmbeddingTable {
  public:
-  using placement = std::conditional_t<
-      std::is_same_v<Style, Row>, typename Plan::template split<0>,
-      std::conditional_t<std::is_same_v<Style, Column>, typename Plan::template split<1>, detail::beside_t<Plan, Meets>>>;
+  using placement =
+      std::conditional_t<std::is_same_v<Style, Row>, typename Plan::template split<0>,
+                         std::conditional_t<std::is_same_v<Style, Column>, typename Plan::template split<1>,
+                                            detail::beside_t<Plan, Meets>>>;
 
   template <class Weights>
   EmbeddingTable(const Mesh& mesh, const Weights& weights, const std::string& name, std::int64_t rows,

@@ -20,7 +20,8 @@ template <class T, class Mesh, class Placement>
 class RmsNorm {
  public:
   template <class Weights>
-  RmsNorm(const Mesh& mesh, const Weights& weights, const std::string& name, std::int64_t features, double epsilon)
+  RmsNorm(const Mesh& mesh, const Weights& weights, const std::string& name, std::int64_t features,
+          double epsilon)
       : gain_(weights.template vector<T, 1, Placement>(mesh, name + ".weight", {features}, T(1))),
         epsilon_(epsilon) {}
 

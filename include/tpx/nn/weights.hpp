@@ -10,7 +10,8 @@
 ///
 ///   weights.template linear<T, Placement>(mesh, name, in, out)   a Parameter [in..., out...]
 ///   weights.template table<T, Placement>(mesh, name, shape)
-///   weights.template vector<T, Placement>(mesh, name, shape, value)   a bias or a gain; `value` where it is new
+///   weights.template vector<T, Placement>(mesh, name, shape, value)   a bias or a gain; `value` where it is
+///   new
 ///
 /// RandomWeights here, FileWeights in file_weights.hpp.
 namespace tpx {

@@ -25,16 +25,17 @@ struct attention {
 template <bool Lengths = false>
 struct grouped_attention {
   static constexpr OpRule rule =
-      Lengths
-          ? op_rule("b s g r d, b t g d, b t g d, b -> b s g r d", Linearity::nonlinear, {5, 4, 4, 1}, "s t r d")
-          : op_rule("b s g r d, b t g d, b t g d -> b s g r d", Linearity::nonlinear, {5, 4, 4}, "s t r d");
+      Lengths ? op_rule("b s g r d, b t g d, b t g d, b -> b s g r d", Linearity::nonlinear, {5, 4, 4, 1},
+                        "s t r d")
+              : op_rule("b s g r d, b t g d, b t g d -> b s g r d", Linearity::nonlinear, {5, 4, 4}, "s t r d");
 };
 /// All key heads are on every rank.
 template <bool Lengths = false>
 struct shared_attention {
   static constexpr OpRule rule =
-      Lengths ? op_rule("b s h d, b t g d, b t g d, b -> b s h d", Linearity::nonlinear, {4, 4, 4, 1}, "s t g d")
-              : op_rule("b s h d, b t g d, b t g d -> b s h d", Linearity::nonlinear, {4, 4, 4}, "s t g d");
+      Lengths
+          ? op_rule("b s h d, b t g d, b t g d, b -> b s h d", Linearity::nonlinear, {4, 4, 4, 1}, "s t g d")
+          : op_rule("b s h d, b t g d, b t g d -> b s h d", Linearity::nonlinear, {4, 4, 4}, "s t g d");
 };
 
 }  // namespace ops
@@ -77,10 +78,11 @@ void attention_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   Buffer dq = allocate<T>(mesh, queries), dk = allocate<T>(mesh, keys), dv = allocate<T>(mesh, keys);
   const auto saved = [&](int i) { return static_cast<const T*>(r.saved[i].template as<T>()); };
   const T* d_o = tape.template gradient_of<T>(r.out);
-  mesh.context().launch({10 * attention_pairs(n), 8 * (queries + keys) * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    kernel::attention_backward(exec, n, saved(0), saved(1), saved(2), saved(3), saved(4), d_o, delta.as<T>(),
-                               dq.as<T>(), dk.as<T>(), dv.as<T>());
-  });
+  mesh.context().launch({10 * attention_pairs(n), 8 * (queries + keys) * std::int64_t{sizeof(T)}},
+                        [&](const auto& exec) {
+                          kernel::attention_backward(exec, n, saved(0), saved(1), saved(2), saved(3), saved(4),
+                                                     d_o, delta.as<T>(), dq.as<T>(), dk.as<T>(), dv.as<T>());
+                        });
   tape.template give<T>(r.in[0], std::move(dq));
   tape.template give<T>(r.in[1], std::move(dk));
   tape.template give<T>(r.in[2], std::move(dv));
@@ -88,7 +90,8 @@ void attention_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 
 /// Any of the ops, whose shape is n but for what they have in common.
 template <class Op, class Q, class K, class V, class... Lengths>
-auto attend(const Q& q, const K& k, const V& v, Mask mask, kernel::AttentionShape n, const Lengths&... lengths) {
+auto attend(const Q& q, const K& k, const V& v, Mask mask, kernel::AttentionShape n,
+            const Lengths&... lengths) {
   if constexpr (!admits<Op, over<>, Q, K, V, Lengths...>()) {
     return refused{};
   } else {
@@ -134,9 +137,10 @@ auto attend(const Q& q, const K& k, const V& v, Mask mask, kernel::AttentionShap
 
 template <class Q, class K, class V, class... Lengths>
 constexpr void check_attention_types() {
-  static_assert((Q::ndim == 4 || Q::ndim == 5) && K::ndim == 4 && V::ndim == 4,
-                "tpx::attention: q is [batch, positions, heads, head_dim], its heads perhaps factored as [key heads, "
-                "query heads of each], k and v are [batch, positions, key heads, head_dim]");
+  static_assert(
+      (Q::ndim == 4 || Q::ndim == 5) && K::ndim == 4 && V::ndim == 4,
+      "tpx::attention: q is [batch, positions, heads, head_dim], its heads perhaps factored as [key heads, "
+      "query heads of each], k and v are [batch, positions, key heads, head_dim]");
   static_assert(sizeof...(Lengths) <= 1 && ((Lengths::ndim == 1) && ...) &&
                     (std::is_same_v<typename Lengths::element_type, std::int32_t> && ...),
                 "tpx::attention: lengths are std::int32_t [batch]");
@@ -173,7 +177,8 @@ auto attention(const Q& q, const K& k, const V& v, Mask mask, const Lengths&... 
 /// Attention in which every rank has all key heads, and its query heads read those that are theirs: for more
 /// ranks than key heads.
 ///
-///   o[b,s,h,:] = sum over t of softmax_t(q[b,s,h,:] . k[b,t,g,:] / sqrt(d)) v[b,t,g,:],   g = h / (heads / key heads)
+///   o[b,s,h,:] = sum over t of softmax_t(q[b,s,h,:] . k[b,t,g,:] / sqrt(d)) v[b,t,g,:],   g = h / (heads / key
+///   heads)
 ///
 ///   q  [b@dp,s,h@tp,d]    k, v  [b@dp,t,g,d]{R:tp}    o  [b@dp,s,h@tp,d]
 ///

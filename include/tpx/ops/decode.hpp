@@ -53,8 +53,9 @@ auto positions_of(const Ids& ids, const First&... first) {
   const std::int32_t* start = nullptr;
   ((start = first.data()), ...);
   const std::int64_t batch = ids.local_shape()[0];
-  mesh.context().launch({0, batch * held.extent * std::int64_t{sizeof(std::int32_t)}},
-                        [&](const auto& exec) { kernel::count_from(exec, start, y.data(), batch, held.extent); });
+  mesh.context().launch({0, batch * held.extent * std::int64_t{sizeof(std::int32_t)}}, [&](const auto& exec) {
+    kernel::count_from(exec, start, y.data(), batch, held.extent);
+  });
   if constexpr (detail::is_on_tape<Ids>) {
     return ids.track().tape->input(y);
   } else {
@@ -90,8 +91,8 @@ auto select_position(const X& x, const Index& index) {
     const std::int64_t width = local.count(2, X::ndim);
     const T* in = x.data();
     x.mesh().context().launch({0, 2 * local[0] * width * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-      kernel::select_rows(exec, in, static_cast<const std::int32_t*>(index.data()), y.data(), local[0], local[1],
-                          width);
+      kernel::select_rows(exec, in, static_cast<const std::int32_t*>(index.data()), y.data(), local[0],
+                          local[1], width);
     });
     return y;
   }
@@ -115,12 +116,12 @@ void store_positions(const Cache& cache, const X& x, const First& first) {
     const detail::Region region("tpx::store_pos");
     const Shape from = x.local_shape(), to = cache.local_shape();
     const std::int64_t width = from.count(2, X::ndim);
-    TPX_EXPECTS(from[0] == to[0] && first.extent(0) == x.extent(0) && width == to.count(2, X::ndim), x.describe(),
-                cache.describe(), first.describe());
+    TPX_EXPECTS(from[0] == to[0] && first.extent(0) == x.extent(0) && width == to.count(2, X::ndim),
+                x.describe(), cache.describe(), first.describe());
     const T* in = x.data();
     x.mesh().context().launch({0, 2 * from.count() * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-      kernel::store_rows(exec, in, static_cast<const std::int32_t*>(first.data()), cache.data(), from[0], from[1],
-                         to[1], width);
+      kernel::store_rows(exec, in, static_cast<const std::int32_t*>(first.data()), cache.data(), from[0],
+                         from[1], to[1], width);
     });
   }
 }

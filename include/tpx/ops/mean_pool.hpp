@@ -30,8 +30,9 @@ struct mean_pool {
 /// @see    arXiv:1908.10084
 template <Tensor X, Tensor Lengths>
 auto mean_pool(const X& x, const Lengths& lengths) {
-  static_assert(X::ndim == 3 && Lengths::ndim == 1 && std::is_same_v<typename Lengths::element_type, std::int32_t>,
-                "tpx::mean_pool: x is [batch, positions, features], lengths i32 [batch]");
+  static_assert(
+      X::ndim == 3 && Lengths::ndim == 1 && std::is_same_v<typename Lengths::element_type, std::int32_t>,
+      "tpx::mean_pool: x is [batch, positions, features], lengths i32 [batch]");
   static_assert(!detail::recorded<X>, "tpx::mean_pool: it has no gradient: detach(x)");
   using Op = ops::mean_pool;
   if constexpr (!detail::admits<Op, over<>, X, Lengths>()) {
@@ -44,7 +45,8 @@ auto mean_pool(const X& x, const Lengths& lengths) {
     const Shape n = x.local_shape();
     const T* in = x.data();
     x.mesh().context().launch({n.count(), n.count() * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-      kernel::mean_pool(exec, in, static_cast<const std::int32_t*>(lengths.data()), y.data(), n[0], n[1], n[2], true);
+      kernel::mean_pool(exec, in, static_cast<const std::int32_t*>(lengths.data()), y.data(), n[0], n[1], n[2],
+                        true);
     });
     return y;
   }

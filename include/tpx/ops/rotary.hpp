@@ -105,7 +105,8 @@ auto rotary(const X& x, const Positions& position, const RotaryTable<T, Mesh>& t
                     x.extent(X::ndim - 1) == table.head_dim(),
                 x.describe(), position.describe(), table.head_dim());
     const Shape local = x.local_shape();
-    const std::int64_t rows = local.count(0, 2), heads = local.count(2, X::ndim - 1), half = table.head_dim() / 2;
+    const std::int64_t rows = local.count(0, 2), heads = local.count(2, X::ndim - 1),
+                       half = table.head_dim() / 2;
     auto y = detail::make_result<Op, T, X::ndim, over<>>(x.shape(), x, position);
     const T* in = x.data();
     const std::int64_t n = rows * heads * half;

@@ -20,9 +20,9 @@ struct sample {
 
 /// How a class is chosen.
 struct SampleOptions {
-  double temperature = 0;    ///< 0: the class with the largest logit
-  std::int64_t top_k = 0;    ///< only of so many classes with the largest logits; 0: of all
-  double top_p = 1;          ///< of these, only of the likeliest that together are at least so likely
+  double temperature = 0;  ///< 0: the class with the largest logit
+  std::int64_t top_k = 0;  ///< only of so many classes with the largest logits; 0: of all
+  double top_p = 1;        ///< of these, only of the likeliest that together are at least so likely
   std::uint64_t seed = 0;
   std::uint64_t step = 0;    ///< another step draws other numbers
   std::int64_t classes = 0;  ///< classes from here on are padding; 0: there is none
@@ -37,7 +37,8 @@ class Sampler {
   Sampler(const Mesh& mesh, unsigned axes, const kernel::Candidates& n, const T* logits)
       : mesh_(mesh), axes_(axes), n_(n), logits_(logits) {}
 
-  /// Leaves out all but the candidates with the largest logits that together weigh `share` of all, or are `count`.
+  /// Leaves out all but the candidates with the largest logits that together weigh `share` of all, or are
+  /// `count`.
   /// @comm over the axes, four all_reduces (sum) of 256 f64 a row; for a share one (max) of a row more
   void keep(double share, std::int64_t count, double temperature) {
     Buffer largest;
@@ -50,12 +51,11 @@ class Sampler {
     fill(wanted, n_.rows, static_cast<double>(count));
     for (int digit = 0; digit < kernel::order_digits; ++digit) {
       fill(bins, n_.rows * kernel::order_bins, 0.0);
-      mesh_.context().launch({4 * n_.rows * n_.columns, n_.rows * n_.columns * std::int64_t{sizeof(T)}},
-                             [&](const auto& exec) {
-                               kernel::weigh_candidates(exec, n_, logits_, threshold,
-                                                        threshold_.template as<std::uint32_t>(),
-                                                        largest.template as<double>(), temperature, digit, bin);
-                             });
+      mesh_.context().launch(
+          {4 * n_.rows * n_.columns, n_.rows * n_.columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+            kernel::weigh_candidates(exec, n_, logits_, threshold, threshold_.template as<std::uint32_t>(),
+                                     largest.template as<double>(), temperature, digit, bin);
+          });
       all_reduce(mesh_, axes_, static_cast<const double*>(bin), bin, n_.rows * kernel::order_bins);
       mesh_.context().launch({}, [&](const auto& exec) {
         kernel::next_digit(exec, n_.rows, bin, wanted.template as<double>(), threshold, share, digit);
@@ -90,20 +90,21 @@ class Sampler {
   Buffer largest_logits() {
     Buffer largest = allocate<double>(mesh_, n_.rows);
     const Buffer found = allocate<double>(mesh_, 2 * n_.rows);
-    mesh_.context().launch({n_.rows * n_.columns, n_.rows * n_.columns * std::int64_t{sizeof(T)}},
-                           [&](const auto& exec) {
-                             kernel::best_candidate(exec, n_, logits_, static_cast<const std::uint32_t*>(nullptr), 0.0,
-                                                    0, 0, found.template as<double>());
-                             kernel::copy_block(exec, static_cast<const double*>(found.template as<double>()), 2,
-                                                largest.template as<double>(), 1, n_.rows, 1);
-                           });
-    all_reduce(mesh_, axes_, static_cast<const double*>(largest.template as<double>()), largest.template as<double>(),
-               n_.rows, Reduction::max);
+    mesh_.context().launch(
+        {n_.rows * n_.columns, n_.rows * n_.columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+          kernel::best_candidate(exec, n_, logits_, static_cast<const std::uint32_t*>(nullptr), 0.0, 0, 0,
+                                 found.template as<double>());
+          kernel::copy_block(exec, static_cast<const double*>(found.template as<double>()), 2,
+                             largest.template as<double>(), 1, n_.rows, 1);
+        });
+    all_reduce(mesh_, axes_, static_cast<const double*>(largest.template as<double>()),
+               largest.template as<double>(), n_.rows, Reduction::max);
     return largest;
   }
 
   void fill(const Buffer& to, std::int64_t count, double value) {
-    mesh_.context().launch({}, [&](const auto& exec) { kernel::fill(exec, to.template as<double>(), count, value); });
+    mesh_.context().launch(
+        {}, [&](const auto& exec) { kernel::fill(exec, to.template as<double>(), count, value); });
   }
 
   const Mesh& mesh_;
@@ -121,12 +122,13 @@ class Sampler {
 ///   logits  [b@dp,v@tp]    y  i32 [b@dp]      sample<over<tp>>
 ///   logits  [b@dp,v]       y  i32 [b@dp]      sample
 ///
-/// A class is drawn as the largest of logit / temperature + g, where g is a number of Gumbel's distribution keyed
-/// by seed, step, row and class. What top_k and top_p leave out is found by its least logit, in single precision:
-/// classes whose logits are equal are kept or left out together.
+/// A class is drawn as the largest of logit / temperature + g, where g is a number of Gumbel's distribution
+/// keyed by seed, step, row and class. What top_k and top_p leave out is found by its least logit, in single
+/// precision: classes whose logits are equal are kept or left out together.
 ///
 /// @pre    temperature >= 0, top_k >= 0, 0 < top_p <= 1
-/// @comm   over the axes of `over`: one all_gather of two f64 a row; for top_k four all_reduces of 256 f64 a row,
+/// @comm   over the axes of `over`: one all_gather of two f64 a row; for top_k four all_reduces of 256 f64 a
+/// row,
 ///         for top_p as many and one of one
 /// @throws tpx::Error naming the option
 /// @see    Gumbel 1954; Maddison et al. 2014, "A* Sampling", section 2
