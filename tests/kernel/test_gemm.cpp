@@ -106,6 +106,12 @@ TEST_CASE_TEMPLATE("products of few rows equal plain loops", Types, TPX_KERNEL_T
     CHECK(gemm_error<FloatsOnly, T>(exec, false, tb, 16, 4321, 9, 1, 1) < tolerance<T>(16));
     CHECK(gemm_error<FloatsOnly, T>(exec, false, tb, 3, 21, 4321, 1, 0) < tolerance<T>(512));
   }
+  for (const std::int64_t k : {1, 7, 16, 17}) {
+    for (const double beta : {0.0, 1.0, 0.5}) {
+      CHECK(gemm_error<FloatsOnly, T>(exec, true, false, 21, 77, k, 1, beta) < tolerance<T>(32));
+      CHECK(gemm_error<FloatsOnly, T>(exec, true, false, 8, 3, k, 1, beta) < tolerance<T>(32));
+    }
+  }
 }
 
 TEST_CASE_TEMPLATE("a product of blocks of wider matrices leaves what is beside them", Types,

@@ -8,17 +8,20 @@
 #include <tpx/kernel/group.hpp>
 #include <tpx/kernel/tile.hpp>
 
-/// Products with few rows on a host: a token or a handful of them times a weight. Each element of the weight is
-/// used a few times only, so what counts is that it is read once, and in the order in which it lies in memory.
+/// Products with few rows on a host: a token or a handful of them times a weight, and the weight's gradient.
+/// Each element of the weight is used a few times only, so what counts is that it is read, or written, once,
+/// and in the order in which it lies in memory.
 namespace tpx::kernel::impl {
 
 /// Up to as many rows these kernels are faster than the blocked ones of a library, which copy the weight first.
 inline constexpr std::int64_t gemm_few_rows = 16;
 
-/// Whether a product is one of those below.
+/// Whether a product is one of those below: few rows times a weight, or the sum of the products of few rows.
 template <class T>
 bool has_few_rows(const GemmCall<T>& call) {
-  return call.m <= gemm_few_rows && call.ta == Transpose::no && call.alpha == T(1);
+  if (call.alpha != T(1)) return false;
+  if (call.ta == Transpose::no) return call.m <= gemm_few_rows;
+  return call.tb == Transpose::no && call.k <= gemm_few_rows && (call.beta == T(0) || call.beta == T(1));
 }
 
 /// Asks for memory that will be read soon.
@@ -183,10 +186,36 @@ struct GemmRowsDots {
   }
 };
 
+/// Some rows of C (m, n) = A^T B + beta C of few rows A (k, m), B (k, n): each element of C is written once.
+template <class T>
+struct GemmRowsSum {
+  static constexpr std::int64_t height = tile_rows;
+  GemmCall<T> call;
+
+  void operator()(const HostGroup&, std::int64_t index) const {
+    const std::int64_t first = index * height, rows = std::min(height, call.m - first);
+    const std::int64_t whole = call.n / lanes_v<T> * lanes_v<T>;
+    T* const c = call.c + first * call.ldc;
+    tile_multiply<T>({call.a + first, 1, call.lda}, call.b, call.ldb, c, call.ldc, rows, whole, call.k,
+                     call.beta == T(1));
+    for (std::int64_t i = 0; i < rows; ++i) {
+      for (std::int64_t j = whole; j < call.n; ++j) {
+        T sum = scaled(call.beta, c[i * call.ldc + j]);
+        for (std::int64_t p = 0; p < call.k; ++p)
+          sum += call.a[p * call.lda + first + i] * call.b[p * call.ldb + j];
+        c[i * call.ldc + j] = sum;
+      }
+    }
+  }
+};
+
 /// @pre  has_few_rows(call), exec is of a host space
 template <class T, class Exec>
 void gemm_rows(const Exec& exec, const GemmCall<T>& call) {
-  if (call.tb == Transpose::no) {
+  if (call.ta == Transpose::yes) {
+    constexpr std::int64_t height = GemmRowsSum<T>::height;
+    for_groups(exec, "tpx::gemm_rows", (call.m + height - 1) / height, GemmRowsSum<T>{call});
+  } else if (call.tb == Transpose::no) {
     const std::int64_t threads = static_cast<std::int64_t>(exec.concurrency());
     const std::int64_t share = round_to_lanes<T>((call.n + threads - 1) / threads);
     using Strip = GemmRowsStrip<T>;

@@ -19,6 +19,13 @@ namespace tpx::kernel {
 template <class Exec>
 inline constexpr bool is_host_space_v = std::is_same_v<typename Exec::memory_space, Kokkos::HostSpace>;
 
+/// Whether a tool of Kokkos watches kernels and regions. Asked once, after Kokkos has loaded its tools: to ask takes
+/// as long as all else that a small op does.
+inline bool tools_watch() {
+  static const bool watch = Kokkos::Profiling::profileLibraryLoaded();
+  return watch;
+}
+
 /// Bytes of scratch that a host group can have; they lie on the stack of its thread.
 inline constexpr std::size_t host_scratch_limit = 256 * 1024;
 
@@ -163,7 +170,7 @@ void for_each(const Exec& exec, const char* name, std::int64_t n, const Functor&
   if (n <= 0) return;
   if constexpr (is_host_space_v<Exec>) {
     // One thread needs no parallel region, which takes 0.3 us. Tools that watch get to see the kernel.
-    if (exec.concurrency() == 1 && !Kokkos::Profiling::profileLibraryLoaded()) {
+    if (exec.concurrency() == 1 && !tools_watch()) {
       const Functor own = functor;
       for (std::int64_t i = 0; i < n; ++i) own(i);
       return;
