@@ -14,6 +14,7 @@
 
 #include <tpx/comm/communicator.hpp>
 #include <tpx/core/error.hpp>
+#include <tpx/kernel/group.hpp>
 #include <tpx/mesh/device_mesh.hpp>
 #include <tpx/tensor/pool.hpp>
 
@@ -50,7 +51,7 @@ namespace detail {
 class Region {
  public:
   explicit Region(const char* name)
-      : open_(Kokkos::Profiling::profileLibraryLoaded()), outer_(std::exchange(current(), name)) {
+      : open_(kernel::tools_watch()), outer_(std::exchange(current(), name)) {
     if (open_) Kokkos::Profiling::pushRegion(name);
   }
   ~Region() {
