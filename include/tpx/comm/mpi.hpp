@@ -14,14 +14,17 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <tpx/comm/agree.hpp>
 #include <tpx/comm/arguments.hpp>
+#include <tpx/comm/call.hpp>
 #include <tpx/comm/combine.hpp>
 #include <tpx/comm/communicator.hpp>
 #include <tpx/comm/counts.hpp>
+#include <tpx/comm/mpi_call.hpp>
 #include <tpx/comm/mpi_support.hpp>
 #include <tpx/comm/mpi_uneven.hpp>
 
@@ -30,8 +33,10 @@ namespace tpx::comm {
 /// A group of MPI processes, on a communicator of its own.
 ///
 /// Errors are exceptions: MPI reports them (MPI_ERRORS_RETURN on the owned communicator) and every
-/// return code is checked. Messages beyond MPI's 32-bit counts are split. MPI is initialised and
-/// finalised by the caller; what is still alive after MPI_Finalize is not freed.
+/// return code is checked. With checks that communicate (TPX_CHECK_LEVEL 3), collectives that differ between
+/// ranks are an error on all of them, which names both and the ops that called them. Messages beyond MPI's
+/// 32-bit counts are split. MPI is initialised and finalised by the caller; what is still alive after
+/// MPI_Finalize is not freed.
 class Mpi {
  public:
   static constexpr bool host_driven = true;
@@ -58,10 +63,14 @@ class Mpi {
   }
 
   Mpi(Mpi&& other) noexcept
-      : comm_(std::exchange(other.comm_, MPI_COMM_NULL)), rank_(other.rank_), size_(other.size_) {}
+      : comm_(std::exchange(other.comm_, MPI_COMM_NULL)),
+        label_(std::move(other.label_)),
+        rank_(other.rank_),
+        size_(other.size_) {}
 
   Mpi& operator=(Mpi&& other) noexcept {
     std::swap(comm_, other.comm_);
+    std::swap(label_, other.label_);
     std::swap(rank_, other.rank_);
     std::swap(size_, other.size_);
     return *this;
@@ -72,6 +81,9 @@ class Mpi {
   MPI_Comm native() const { return comm_; }
   int rank() const { return rank_; }
   int size() const { return size_; }
+
+  /// The group's name in errors: the axes of a mesh.
+  void set_label(std::string_view name) { label_ = name; }
 
   Mpi duplicate() const { return adopt(live()); }
 
@@ -96,6 +108,7 @@ class Mpi {
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_reduce, send, recv, count);
+    const auto here = enter({count, -1, Collective::all_reduce, element, reduction});
     detail::for_each_part(count, [&](std::int64_t at, int n) {
       const void* from = send == recv ? MPI_IN_PLACE : detail::advance(send, at, element);
       check(MPI_Allreduce(from, detail::advance(recv, at, element), n, detail::mpi_type(element),
@@ -107,6 +120,7 @@ class Mpi {
   void all_gather(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_gather, send, recv, count_per_rank, size_);
+    const auto here = enter({count_per_rank, -1, Collective::all_gather, element});
     const MPI_Datatype type = detail::mpi_type(element);
     detail::for_each_part(count_per_rank, [&](std::int64_t at, int n) {
       const detail::BlockType block(n, count_per_rank, element);
@@ -119,6 +133,7 @@ class Mpi {
   void reduce_scatter(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                       Reduction reduction, Queue = {}) const {
     detail::check_buffers(Collective::reduce_scatter, send, recv, count_per_rank, size_);
+    const auto here = enter({count_per_rank, -1, Collective::reduce_scatter, element, reduction});
     const MPI_Datatype type = detail::mpi_type(element);
     const MPI_Op op = detail::mpi_op(reduction);
     if (count_per_rank <= detail::max_count()) {
@@ -142,6 +157,7 @@ class Mpi {
   void all_to_all(const void* send, void* recv, std::int64_t count_per_rank, Element element,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_to_all, send, recv, count_per_rank, size_);
+    const auto here = enter({count_per_rank, -1, Collective::all_to_all, element});
     detail::for_each_part(count_per_rank, [&](std::int64_t at, int n) {
       const detail::BlockType block(n, count_per_rank, element);
       check(MPI_Alltoall(detail::advance(send, at, element), block.count(), block.type(),
@@ -154,6 +170,8 @@ class Mpi {
     detail::check_counts(Collective::all_gather, counts, size_);
     const std::int64_t sum = detail::sum_of(counts);
     detail::check_uneven(Collective::all_gather, send, detail::count_of(counts, rank_), recv, sum);
+    const auto here =
+        enter({sum, -1, Collective::all_gather, element, Reduction::sum, detail::mark_of(counts)});
     check(detail::all_gather_uneven(live(), rank_, send, recv, counts, element), "all_gather", sum);
   }
 
@@ -162,6 +180,7 @@ class Mpi {
     detail::check_counts(Collective::reduce_scatter, counts, size_);
     const std::int64_t sum = detail::sum_of(counts);
     detail::check_uneven(Collective::reduce_scatter, send, sum, recv, detail::count_of(counts, rank_));
+    const auto here = enter({sum, -1, Collective::reduce_scatter, element, reduction, detail::mark_of(counts)});
     check(detail::reduce_scatter_uneven(live(), send, recv, counts, element, reduction), "reduce_scatter", sum);
   }
 
@@ -172,6 +191,8 @@ class Mpi {
     detail::check_counts(Collective::all_to_all, recv_counts, size_);
     const std::int64_t sum = detail::sum_of(send_counts);
     detail::check_uneven(Collective::all_to_all, send, sum, recv, detail::sum_of(recv_counts));
+    // The counts of each rank are its own: what all of them say is that they are uneven.
+    const auto here = enter({0, -1, Collective::all_to_all, element, Reduction::sum, 1});
     detail::Requests requests;
     std::int64_t start = 0;
     for (int from = 0; from < size_; ++from) {
@@ -206,6 +227,7 @@ class Mpi {
   void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue = {}) const {
     detail::check_buffer(Collective::broadcast, buffer, count);
     detail::check_rank(Collective::broadcast, "root", root, size_);
+    const auto here = enter({count, root, Collective::broadcast, element});
     detail::for_each_part(count, [&](std::int64_t at, int n) {
       check(MPI_Bcast(detail::advance(buffer, at, element), n, detail::mpi_type(element), root, live()),
             "broadcast", count);
@@ -214,6 +236,7 @@ class Mpi {
 
   void send(const void* buffer, std::int64_t count, Element element, int to, int tag, Queue = {}) const {
     check_below_own(Collective::send, tag);
+    const auto here = enter({count, tag, Collective::send, element});
     detail::Requests requests;
     post_send(requests, buffer, count, element, to, tag);
     check(requests.wait(), "send", count);
@@ -221,6 +244,7 @@ class Mpi {
 
   void recv(void* buffer, std::int64_t count, Element element, int from, int tag, Queue = {}) const {
     check_below_own(Collective::recv, tag);
+    const auto here = enter({count, tag, Collective::recv, element});
     detail::Requests requests;
     post_recv(requests, buffer, count, element, from, tag);
     check(requests.wait(), "recv", count);
@@ -234,6 +258,7 @@ class Mpi {
       send_to_self(send_buffer, send_count, recv_buffer, recv_count, element, tag);
       return;
     }
+    const auto here = enter({send_count, tag, Collective::send_recv, element});
     // All parts are posted before any is waited for: the peer may send all of its own first.
     detail::Requests requests;
     post_recv(requests, recv_buffer, recv_count, element, from, tag);
@@ -242,7 +267,10 @@ class Mpi {
     expect_length("send_recv", requests, 0, recv_count, element);
   }
 
-  void barrier() const { check(MPI_Barrier(live()), "barrier", 0); }
+  void barrier() const {
+    const auto here = enter({});
+    check(MPI_Barrier(live()), "barrier", 0);
+  }
 
  private:
   // Of the blocks of an uneven all_to_all: the highest that every MPI has.
@@ -274,6 +302,8 @@ class Mpi {
     if (code != MPI_SUCCESS) [[unlikely]]
       detail::mpi_failed(code, what, count, rank_, size_);
   }
+
+  detail::MpiCall enter(const detail::Call& call) const { return {live(), call, label_, rank_, size_}; }
 
   void post_send(detail::Requests& requests, const void* buffer, std::int64_t count, Element element, int to,
                  int tag) const {
@@ -321,6 +351,7 @@ class Mpi {
   }
 
   MPI_Comm comm_ = MPI_COMM_NULL;
+  std::string label_;
   int rank_ = 0;
   int size_ = 0;
 };

@@ -34,7 +34,10 @@ class Recording {
   CommLog& log() const { return *log_; }
   const Comm& inner() const { return inner_; }
 
-  void set_label(std::string_view text) { label_ = log_->label(text); }
+  void set_label(std::string_view text) {
+    label_ = log_->label(text);
+    if constexpr (requires { inner_.set_label(text); }) inner_.set_label(text);
+  }
 
   int rank() const { return inner_.rank(); }
   int size() const { return inner_.size(); }

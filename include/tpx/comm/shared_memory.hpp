@@ -8,6 +8,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -65,6 +66,9 @@ class SharedMemory {
   int rank() const { return live().rank(); }
   int size() const { return live().ranks(); }
 
+  /// The group's name in errors: the axes of a mesh.
+  void set_label(std::string_view name) { live().set_group(name); }
+
   /// @comm collective over this group: an all-gather of 3 i64 and two agreements
   SharedMemory duplicate() const { return make(*this, all_of(size()), heap_); }
 
@@ -111,7 +115,7 @@ class SharedMemory {
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,
                   Queue = {}) const {
     detail::check_buffers(Collective::all_reduce, send, recv, count);
-    const detail::SharedCall call{count, -1, Collective::all_reduce, element, reduction};
+    const detail::Call call{count, -1, Collective::all_reduce, element, reduction};
     if (large(count, element) && detail::in_place::all_reduce(live(), heap_, call, send, recv)) return;
     detail::slots::all_reduce(live(), call, send, recv);
   }
@@ -164,14 +168,14 @@ class SharedMemory {
     const detail::Blocks in(recv_counts);
     detail::check_uneven(Collective::all_to_all, send, out.count(), recv, in.count());
     // The counts of each rank are its own: what all of them show is that they are uneven.
-    const detail::SharedCall call{0, -1, Collective::all_to_all, element, Reduction::sum, 1};
+    const detail::Call call{0, -1, Collective::all_to_all, element, Reduction::sum, 1};
     all_to_all(call, send, out.count(), out, recv, in, detail::slots::agree_on_blocks(live(), call, out, in));
   }
 
   void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue = {}) const {
     detail::check_buffer(Collective::broadcast, buffer, count);
     detail::check_rank(Collective::broadcast, "root", root, size());
-    const detail::SharedCall call{count, root, Collective::broadcast, element};
+    const detail::Call call{count, root, Collective::broadcast, element};
     if (large(count, element) && detail::in_place::broadcast(live(), heap_, call, buffer)) return;
     detail::slots::broadcast(live(), call, buffer);
   }
@@ -180,7 +184,7 @@ class SharedMemory {
     check_outgoing(buffer, count, to, tag);
     if (to == rank())
       detail::refuse("send", "nobody receives while this rank sends to itself; send_recv does both");
-    const detail::SharedCall call{count, tag, Collective::send, element};
+    const detail::Call call{count, tag, Collective::send, element};
     detail::SharedSend out(live(), call, buffer, to);
     detail::complete(live(), call, out);
   }
@@ -189,7 +193,7 @@ class SharedMemory {
     check_incoming(buffer, count, from, tag);
     if (from == rank())
       detail::refuse("recv", "nobody sends while this rank receives from itself; send_recv does both");
-    const detail::SharedCall call{count, tag, Collective::recv, element};
+    const detail::Call call{count, tag, Collective::recv, element};
     detail::SharedReceive in(live(), call, buffer, from);
     detail::complete(live(), call, in);
   }
@@ -206,8 +210,8 @@ class SharedMemory {
       detail::copy(recv_buffer, send_buffer, recv_count, element);
       return;
     }
-    const detail::SharedCall sent{send_count, tag, Collective::send_recv, element};
-    const detail::SharedCall received{recv_count, tag, Collective::send_recv, element};
+    const detail::Call sent{send_count, tag, Collective::send_recv, element};
+    const detail::Call received{recv_count, tag, Collective::send_recv, element};
     detail::SharedSend out(live(), sent, send_buffer, to);
     detail::SharedReceive in(live(), received, recv_buffer, from);
     detail::complete(live(), sent, out, in);
@@ -253,15 +257,14 @@ class SharedMemory {
     return count * element_size(element) > detail::slots::whole_bytes;
   }
 
-  void all_gather(const detail::SharedCall& call, const void* send, void* recv,
-                  const detail::Blocks& blocks) const {
+  void all_gather(const detail::Call& call, const void* send, void* recv, const detail::Blocks& blocks) const {
     if (large(blocks.largest(), call.element) &&
         detail::in_place::all_gather(live(), heap_, call, send, recv, blocks))
       return;
     detail::slots::all_gather(live(), call, send, recv, blocks);
   }
 
-  void reduce_scatter(const detail::SharedCall& call, const void* send, void* recv,
+  void reduce_scatter(const detail::Call& call, const void* send, void* recv,
                       const detail::Blocks& blocks) const {
     if (large(blocks.largest(), call.element) &&
         detail::in_place::reduce_scatter(live(), heap_, call, send, recv, blocks))
@@ -269,17 +272,16 @@ class SharedMemory {
     detail::slots::reduce_scatter(live(), call, send, recv, blocks);
   }
 
-  void all_to_all(const detail::SharedCall& call, const void* send, std::int64_t sent,
-                  const detail::Blocks& out, void* recv, const detail::Blocks& in,
-                  const detail::slots::Exchange& found) const {
+  void all_to_all(const detail::Call& call, const void* send, std::int64_t sent, const detail::Blocks& out,
+                  void* recv, const detail::Blocks& in, const detail::slots::Exchange& found) const {
     if (large(found.largest, call.element) &&
         detail::in_place::all_to_all(live(), heap_, call, send, sent, recv, in, found.starts))
       return;
     detail::slots::all_to_all(live(), call, send, out, recv, in, found.largest);
   }
 
-  static detail::SharedCall uneven(Collective what, const detail::Blocks& blocks, Element element,
-                                   Reduction reduction = Reduction::sum) {
+  static detail::Call uneven(Collective what, const detail::Blocks& blocks, Element element,
+                             Reduction reduction = Reduction::sum) {
     return {blocks.count(), -1, what, element, reduction, blocks.mark()};
   }
 

@@ -31,7 +31,7 @@ inline constexpr int pulled_ranks = 4;
 /// What every rank shows of its buffers in one meeting.
 class Shown {
  public:
-  Shown(SharedWindow& w, const GroupHeap& heap, const SharedCall& call, SharedOffsets mine)
+  Shown(SharedWindow& w, const GroupHeap& heap, const Call& call, SharedOffsets mine)
       : heap_(heap), ranks_(w.ranks()) {
     w.meet(call, mine);
     for (int rank = 0; rank < ranks_; ++rank) offsets_[static_cast<std::size_t>(rank)] = w.offsets(rank);
@@ -79,7 +79,7 @@ inline SharedOffsets only_send(const GroupHeap& heap, const void* send, std::int
 
 /// f(terms) where all have met, terms[k] being the buffer of rank k.
 template <class F>
-bool read(SharedWindow& w, const GroupHeap& heap, const SharedCall& call, const void* send, std::int64_t count,
+bool read(SharedWindow& w, const GroupHeap& heap, const Call& call, const void* send, std::int64_t count,
           F&& f) {
   Shown shown(w, heap, call, only_send(heap, send, count, call.element));
   if (!shown.all_send()) return false;
@@ -88,8 +88,8 @@ bool read(SharedWindow& w, const GroupHeap& heap, const SharedCall& call, const 
   return true;
 }
 
-inline bool all_gather(SharedWindow& w, const GroupHeap& heap, const SharedCall& call, const void* send,
-                       void* recv, const Blocks& blocks) {
+inline bool all_gather(SharedWindow& w, const GroupHeap& heap, const Call& call, const void* send, void* recv,
+                       const Blocks& blocks) {
   return read(w, heap, call, send, blocks.size(w.rank()), [&](Terms terms) {
     for (int k = 0; k < w.ranks(); ++k) {  // each begins with its own, so that not all read one rank's
       const int from = (w.rank() + k) % w.ranks();
@@ -99,7 +99,7 @@ inline bool all_gather(SharedWindow& w, const GroupHeap& heap, const SharedCall&
   });
 }
 
-inline bool reduce_scatter(SharedWindow& w, const GroupHeap& heap, const SharedCall& call, const void* send,
+inline bool reduce_scatter(SharedWindow& w, const GroupHeap& heap, const Call& call, const void* send,
                            void* recv, const Blocks& blocks) {
   const Element element = call.element;
   const std::int64_t n = blocks.size(w.rank());
@@ -113,7 +113,7 @@ inline bool reduce_scatter(SharedWindow& w, const GroupHeap& heap, const SharedC
 }
 
 /// @param starts  where the block for this rank starts in the buffer of each
-inline bool all_to_all(SharedWindow& w, const GroupHeap& heap, const SharedCall& call, const void* send,
+inline bool all_to_all(SharedWindow& w, const GroupHeap& heap, const Call& call, const void* send,
                        std::int64_t sent, void* recv, const Blocks& in, std::span<const std::int64_t> starts) {
   return read(w, heap, call, send, sent, [&](Terms terms) {
     for (int k = 0; k < w.ranks(); ++k) {
@@ -126,7 +126,7 @@ inline bool all_to_all(SharedWindow& w, const GroupHeap& heap, const SharedCall&
 }
 
 /// Only the root's buffer matters.
-inline bool broadcast(SharedWindow& w, const GroupHeap& heap, const SharedCall& call, void* buffer) {
+inline bool broadcast(SharedWindow& w, const GroupHeap& heap, const Call& call, void* buffer) {
   const Shown shown(w, heap, call, only_send(heap, buffer, call.count, call.element));
   if (!shown.has_send(call.root)) return false;
   if (w.rank() != call.root) copy(buffer, shown.send(call.root), call.count, call.element);
@@ -135,7 +135,7 @@ inline bool broadcast(SharedWindow& w, const GroupHeap& heap, const SharedCall& 
 }
 
 /// Every rank sums a slice of all buffers and puts the sum into all of them.
-inline void reduce_slices(const SharedWindow& w, const SharedCall& call, Shown& shown) {
+inline void reduce_slices(const SharedWindow& w, const Call& call, Shown& shown) {
   const Element element = call.element;
   const std::int64_t line = static_cast<std::int64_t>(shared_line) / element_size(element);
   const std::int64_t each = ((call.count + w.ranks() - 1) / w.ranks() + line - 1) / line * line;
@@ -151,8 +151,7 @@ inline void reduce_slices(const SharedWindow& w, const SharedCall& call, Shown& 
   }
 }
 
-inline bool all_reduce(SharedWindow& w, const GroupHeap& heap, const SharedCall& call, const void* send,
-                       void* recv) {
+inline bool all_reduce(SharedWindow& w, const GroupHeap& heap, const Call& call, const void* send, void* recv) {
   const std::int64_t bytes = call.count * element_size(call.element);
   Shown shown(w, heap, call, {heap.offset_of(send, bytes), heap.offset_of(recv, bytes)});
   if (!shown.all_send()) return false;

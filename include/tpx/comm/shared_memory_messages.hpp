@@ -14,23 +14,22 @@
 namespace tpx::comm::detail {
 
 /// How many pieces a message is cut into: one even where there is nothing to send.
-inline std::uint64_t pieces_of(const SharedCall& call) {
+inline std::uint64_t pieces_of(const Call& call) {
   const std::int64_t bytes = call.count * element_size(call.element);
   return bytes == 0 ? 1 : static_cast<std::uint64_t>((bytes - 1) / SharedWindow::message_bytes + 1);
 }
 
 /// How long the piece is that starts at byte `at` of a message.
-inline std::int64_t piece_bytes(const SharedCall& call, std::int64_t at) {
+inline std::int64_t piece_bytes(const Call& call, std::int64_t at) {
   return std::min(SharedWindow::message_bytes, call.count * element_size(call.element) - at);
 }
 
-inline bool same_message(const SharedCall& a, const SharedCall& b) {
+inline bool same_message(const Call& a, const Call& b) {
   return a.count == b.count && a.element == b.element && a.root == b.root;
 }
 
-inline std::string message_error(const char* what, const SharedCall& sent, int from, const SharedCall& expected,
-                                 int to) {
-  const auto text = [](const SharedCall& call) {
+inline std::string message_error(const char* what, const Call& sent, int from, const Call& expected, int to) {
+  const auto text = [](const Call& call) {
     return std::to_string(call.count) + " " + name(call.element) + " with tag " + std::to_string(call.root);
   };
   return "tpx::comm::" + std::string(what) + ": a message is what its receiver expects; rank " +
@@ -42,7 +41,7 @@ inline std::string message_error(const char* what, const SharedCall& sent, int f
 /// done when all were received: then the counters of both sides are equal, as before it.
 class SharedSend {
  public:
-  SharedSend(SharedWindow& window, const SharedCall& call, const void* data, int to)
+  SharedSend(SharedWindow& window, const Call& call, const void* data, int to)
       : window_(window),
         call_(call),
         data_(static_cast<const char*>(data)),
@@ -81,7 +80,7 @@ class SharedSend {
 
  private:
   SharedWindow& window_;
-  SharedCall call_;
+  Call call_;
   const char* data_;
   int to_;
   std::uint64_t first_, last_, next_;
@@ -92,7 +91,7 @@ class SharedSend {
 /// The receiver's side. A message that is not the expected one is refused whole, which its sender hears.
 class SharedReceive {
  public:
-  SharedReceive(SharedWindow& window, const SharedCall& call, void* data, int from)
+  SharedReceive(SharedWindow& window, const Call& call, void* data, int from)
       : window_(window),
         call_(call),
         data_(static_cast<char*>(data)),
@@ -131,7 +130,7 @@ class SharedReceive {
 
  private:
   SharedWindow& window_;
-  SharedCall call_;
+  Call call_;
   char* data_;
   int from_;
   std::uint64_t first_, last_, next_;
@@ -144,7 +143,8 @@ class SharedReceive {
 ///
 /// @throws tpx::Error when a message was refused, or its peer died or left the group
 template <class... Sides>
-void complete(SharedWindow& window, const SharedCall& call, Sides&... sides) {
+void complete(SharedWindow& window, const Call& call, Sides&... sides) {
+  const Entered here(call, window.group(), window.rank(), window.ranks());
   Patience patience;
   while (!(sides.done() && ...)) {
     bool moved = false;

@@ -58,7 +58,7 @@ inline Terms fill(const SharedWindow& w, TermArray& terms, std::int64_t offset, 
 
 /// f(at, n, terms) for each chunk of n elements of the block of this rank; terms[k] is it as rank k sent it.
 template <class F>
-void for_each_block_chunk(SharedWindow& w, const SharedCall& call, const void* send, const Blocks& out,
+void for_each_block_chunk(SharedWindow& w, const Call& call, const void* send, const Blocks& out,
                           std::int64_t largest, F f) {
   const std::int64_t most = chunk(call.element, w.ranks());
   for_each_chunk(w, largest, most, [&](std::int64_t at) {
@@ -74,8 +74,7 @@ void for_each_block_chunk(SharedWindow& w, const SharedCall& call, const void* s
   });
 }
 
-inline void all_gather(SharedWindow& w, const SharedCall& call, const void* send, void* recv,
-                       const Blocks& blocks) {
+inline void all_gather(SharedWindow& w, const Call& call, const void* send, void* recv, const Blocks& blocks) {
   const std::int64_t most = chunk(call.element);
   for_each_chunk(w, blocks.largest(), most, [&](std::int64_t at) {
     const void* const mine = advance(send, at, call.element);
@@ -87,7 +86,7 @@ inline void all_gather(SharedWindow& w, const SharedCall& call, const void* send
   });
 }
 
-inline void reduce_scatter(SharedWindow& w, const SharedCall& call, const void* send, void* recv,
+inline void reduce_scatter(SharedWindow& w, const Call& call, const void* send, void* recv,
                            const Blocks& blocks) {
   for_each_block_chunk(w, call, send, blocks, blocks.largest(),
                        [&](std::int64_t at, std::int64_t most, Terms terms) {
@@ -97,7 +96,7 @@ inline void reduce_scatter(SharedWindow& w, const SharedCall& call, const void* 
 }
 
 /// @param largest  of all blocks that any rank sends
-inline void all_to_all(SharedWindow& w, const SharedCall& call, const void* send, const Blocks& out, void* recv,
+inline void all_to_all(SharedWindow& w, const Call& call, const void* send, const Blocks& out, void* recv,
                        const Blocks& in, std::int64_t largest) {
   for_each_block_chunk(w, call, send, out, largest, [&](std::int64_t at, std::int64_t most, Terms terms) {
     for (int from = 0; from < w.ranks(); ++from)
@@ -115,7 +114,7 @@ struct Exchange {
 /// Before an uneven all_to_all: every rank shows its counts.
 ///
 /// @throws tpx::Error on every rank where two ranks expect different sizes of the block between them
-inline Exchange agree_on_blocks(SharedWindow& w, const SharedCall& call, const Blocks& out, const Blocks& in) {
+inline Exchange agree_on_blocks(SharedWindow& w, const Call& call, const Blocks& out, const Blocks& in) {
   const int p = w.ranks();
   const auto counts = [&](int rank) { return reinterpret_cast<std::int64_t*>(w.slot(rank)); };
   std::int64_t* const mine = counts(w.rank());
@@ -138,7 +137,7 @@ inline Exchange agree_on_blocks(SharedWindow& w, const SharedCall& call, const B
   return found;
 }
 
-inline void broadcast(SharedWindow& w, const SharedCall& call, void* buffer) {
+inline void broadcast(SharedWindow& w, const Call& call, void* buffer) {
   const std::int64_t most = chunk(call.element);
   for_each_chunk(w, call.count, most, [&](std::int64_t at) {
     void* const here = advance(buffer, at, call.element);
@@ -150,7 +149,7 @@ inline void broadcast(SharedWindow& w, const SharedCall& call, void* buffer) {
 }
 
 /// Every rank sums everything: one meeting.
-inline void reduce_whole(SharedWindow& w, const SharedCall& call, const void* send, void* recv) {
+inline void reduce_whole(SharedWindow& w, const Call& call, const void* send, void* recv) {
   copy(w.slot(w.rank()), send, call.count, call.element);
   w.meet(call);
   TermArray terms;  // of which fill() sets and passes on as many as there are ranks
@@ -163,7 +162,7 @@ inline void reduce_whole(SharedWindow& w, const SharedCall& call, const void* se
 }
 
 /// Every rank sums a slice, and takes the other sums: the memory moves what it must.
-inline void reduce_slices(SharedWindow& w, const SharedCall& call, const void* send, void* recv) {
+inline void reduce_slices(SharedWindow& w, const Call& call, const void* send, void* recv) {
   const Element element = call.element;
   const std::int64_t line = static_cast<std::int64_t>(shared_line) / element_size(element);
   const std::int64_t most = chunk(element);
@@ -195,7 +194,7 @@ inline void reduce_slices(SharedWindow& w, const SharedCall& call, const void* s
   });
 }
 
-inline void all_reduce(SharedWindow& w, const SharedCall& call, const void* send, void* recv) {
+inline void all_reduce(SharedWindow& w, const Call& call, const void* send, void* recv) {
   if (call.count * element_size(call.element) <= whole_bytes) {
     reduce_whole(w, call, send, recv);
   } else {

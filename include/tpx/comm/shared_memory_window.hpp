@@ -11,36 +11,15 @@
 #include <cstdint>
 #include <new>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
-#include <tpx/comm/communicator.hpp>
+#include <tpx/comm/call.hpp>
 #include <tpx/comm/shared_memory_file.hpp>
 #include <tpx/core/error.hpp>
 
 namespace tpx::comm::detail {
-
-/// What a rank is doing, as its peers see it. All of it must agree in a collective; in a message `root` is
-/// the tag.
-struct SharedCall {
-  std::int64_t count = 0;
-  std::int32_t root = -1;
-  Collective what = Collective::barrier;
-  Element element = Element::u8;
-  Reduction reduction = Reduction::sum;
-  std::uint32_t blocks = 0;  ///< which uneven blocks; 0 for even ones
-
-  friend bool operator==(const SharedCall&, const SharedCall&) = default;
-
-  std::string text() const {
-    if (what == Collective::barrier) return name(what);
-    std::string out = std::string(name(what)) + " of " + std::to_string(count) + " " + name(element);
-    if (reduction != Reduction::sum) out += std::string(" (") + name(reduction) + ")";
-    if (blocks != 0) out += " in uneven blocks";
-    if (what == Collective::broadcast) out += ", root " + std::to_string(root);
-    return out;
-  }
-};
 
 /// Where in the shared heap a rank's buffers start; -1 where they do not lie there.
 struct SharedOffsets {
@@ -108,7 +87,7 @@ class SharedWindow {
   /// meeting after the next.
   struct alignas(shared_line) Flag {
     std::atomic<std::uint64_t> met{0};
-    SharedCall call{};
+    Call call{};
     SharedOffsets offsets{};
   };
   static_assert(sizeof(Flag) == shared_line, "tpx::comm::SharedMemory: what a meeting reads is in one place");
@@ -119,12 +98,12 @@ class SharedWindow {
   /// A message's way from one rank to another: the sender's side and the receiver's, in pieces.
   struct alignas(shared_line) Sent {
     std::atomic<std::uint64_t> pieces{0};
-    SharedCall call{};
+    Call call{};
   };
   struct alignas(shared_line) Received {
     std::atomic<std::uint64_t> pieces{0};
     std::atomic<std::uint64_t> refused{0};  ///< the first piece of the last message that was not accepted
-    SharedCall expected{};                  ///< instead of it
+    Call expected{};                        ///< instead of it
   };
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<bool>::is_always_lock_free,
                 "tpx::comm::SharedMemory: atomics work between processes");
@@ -185,7 +164,7 @@ class SharedWindow {
   /// Waits until all ranks have come; what each wrote before is then seen by all.
   ///
   /// @throws tpx::Error when a rank died or left the group, or, on every rank, when their calls differ
-  void meet(const SharedCall& call, const SharedOffsets& buffers = {}) {
+  void meet(const Call& call, const SharedOffsets& buffers = {}) {
     const std::uint64_t now = ++meetings_;
     Flag& mine = flag(rank_, now);
     mine.call = call;
@@ -195,12 +174,7 @@ class SharedWindow {
     for (int other = 0; other < ranks_; ++other) {
       if (other == rank_) continue;
       const Flag& theirs = flag(other, now);
-      Patience patience;
-      while (theirs.met.load(std::memory_order_acquire) < now) [[unlikely]] if (patience.wait()) {
-          const std::string trouble = missing(other);
-          // It may have come, and gone after, while this rank looked.
-          if (!trouble.empty() && theirs.met.load(std::memory_order_acquire) < now) give_up(call, trouble);
-        }
+      if (theirs.met.load(std::memory_order_acquire) < now) wait_for(other, now, call);
       differ = differ || theirs.call != call;
     }
     // Nobody reads the flag of the last meeting any more: by the next it is here again, to be written.
@@ -234,10 +208,14 @@ class SharedWindow {
            std::to_string(presence(dead).process.load(std::memory_order_acquire)) + " has ended";
   }
 
-  [[noreturn]] void give_up(const SharedCall& call, const std::string& trouble) const {
-    fail("tpx::comm::SharedMemory: " + call.text() + " was given up on rank " + std::to_string(rank_) + " of " +
-         std::to_string(ranks_) + ": " + trouble);
+  [[noreturn]] void give_up(const Call& call, const std::string& trouble) const {
+    fail("tpx::comm::SharedMemory: " + call.text() + over(group_) + " was given up on rank " +
+         std::to_string(rank_) + " of " + std::to_string(ranks_) + ": " + trouble);
   }
+
+  /// The group's name in errors.
+  void set_group(std::string_view name) { group_ = name; }
+  const std::string& group() const { return group_; }
 
   std::string claim() { return file_.claim(rank_); }
 
@@ -275,20 +253,33 @@ class SharedWindow {
   Presence& presence(int rank) const { return *at<Presence>(at_.presences, static_cast<std::size_t>(rank)); }
   std::atomic<std::int32_t>& dead() const { return at<Dead>(0, 0)->rank_and_one; }
 
+  void wait_for(int other, std::uint64_t meeting, const Call& call) {
+    const Entered here(call, group_, rank_, ranks_);
+    const Flag& theirs = flag(other, meeting);
+    Patience patience;
+    while (theirs.met.load(std::memory_order_acquire) < meeting) {
+      if (!patience.wait()) continue;
+      const std::string trouble = missing(other);
+      // It may have come, and gone after, while this rank looked.
+      if (!trouble.empty() && theirs.met.load(std::memory_order_acquire) < meeting) give_up(call, trouble);
+    }
+  }
+
   // The same text on every rank: each differs from another one. All have met, so they may go on.
   [[noreturn]] void calls_differ(std::uint64_t meeting) const {
-    const SharedCall& first = flag(0, meeting).call;
+    const Call& first = flag(0, meeting).call;
     int other = 1;
     while (flag(other, meeting).call == first) ++other;
-    const SharedCall& second = flag(other, meeting).call;
-    fail("tpx::comm::SharedMemory: the ranks of a group make the same call: rank 0 is in " + first.text() +
-         ", rank " + std::to_string(other) + " in " + second.text() +
+    const Call& second = flag(other, meeting).call;
+    fail("tpx::comm::SharedMemory: the ranks of a group make the same call" + over(group_) + ": rank 0 is in " +
+         first.text() + ", rank " + std::to_string(other) + " in " + second.text() +
          (second.text() == first.text() ? " of other sizes" : ""));
   }
 
   SharedFile file_;
   Layout at_;
   char* base_;
+  std::string group_;
   int rank_;
   int ranks_;
   std::size_t turn_ = 0;

@@ -30,6 +30,12 @@ inline Whereabouts& whereabouts() {
   return here;
 }
 
+/// The op that this thread is in: its outermost region, empty outside of any.
+inline const char*& op_in_progress() {
+  static thread_local const char* name = "";
+  return name;
+}
+
 /// " (rank 1, dp=0,tp=1)", or nothing before there are ranks.
 inline std::string signature() {
   const Whereabouts& here = whereabouts();

@@ -52,10 +52,12 @@ class Region {
  public:
   explicit Region(const char* name)
       : open_(kernel::tools_watch()), outer_(std::exchange(current(), name)) {
+    if (*outer_ == '\0') op_in_progress() = name;
     if (open_) Kokkos::Profiling::pushRegion(name);
   }
   ~Region() {
     current() = outer_;
+    if (*outer_ == '\0') op_in_progress() = "";
     if (open_) Kokkos::Profiling::popRegion();
   }
   Region(const Region&) = delete;

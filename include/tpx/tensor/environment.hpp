@@ -12,6 +12,7 @@
 
 #include <Kokkos_Core.hpp>
 
+#include <tpx/comm/call.hpp>
 #include <tpx/comm/mpi.hpp>
 #include <tpx/core/error.hpp>
 
@@ -50,6 +51,7 @@ class Environment {
     int rank = 0;
     check(MPI_Comm_rank(MPI_COMM_WORLD, &rank), "MPI_Comm_rank");
     detail::whereabouts().rank = rank;
+    comm::report_on_termination();
     previous_ = std::set_terminate(&terminated);
   }
   Environment(const Environment&) = delete;
