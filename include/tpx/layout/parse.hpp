@@ -48,7 +48,7 @@ class TextReader {
   }
   void expect(std::string_view token, std::string_view after) {
     if (!take(token))
-      refuse("'" + std::string(token) + "' is expected after " + std::string(after) + ", not '" +
+      refuse(std::string("'").append(token) + "' is expected after " + std::string(after) + ", not '" +
              std::string(rest_) + "'");
   }
   /// Letters, digits and underscores.
@@ -177,7 +177,7 @@ class TensorReader {
       known += (a > 0 ? ", " : "") + std::string(names_[a]);
       if (names_[a] == word) axis = static_cast<int>(a);
     }
-    if (axis < 0) reader_.refuse("'" + std::string(word) + "' is no axis of the mesh, which has " + known);
+    if (axis < 0) reader_.refuse(std::string("'").append(word) + "' is no axis of the mesh, which has " + known);
     if (seen_ >> axis & 1u) reader_.refuse("axis " + std::string(word) + " is named once");
     seen_ |= 1u << axis;
     if (state.kind == Kind::shard) state.order = shard_count(tensor_.spec, state.dim);
