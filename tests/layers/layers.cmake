@@ -9,8 +9,9 @@ include("${HEADERS}")
 
 # What a floor must not see although it stands below.
 set(kernel_must_not_see layout comm mesh)
-# Files stand beside the gradients, layers and training that are above in the list: none needs the other.
-foreach(floor IN ITEMS autodiff ops nn train entry)
+# Files stand beside gradients and ops. Models that are read from files and checkpoints use them, and tpx.hpp needs
+# nothing for them that a user would have to install: JSON stays in io.
+foreach(floor IN ITEMS autodiff ops entry)
   set(${floor}_must_not_see io)
 endforeach()
 # The C++ library only.
