@@ -15,7 +15,7 @@ using namespace tpx::test;
 namespace {
 
 constexpr std::size_t extent[3] = {12, 6, 24}, size = 12 * 6 * 24;
-constexpr std::int64_t extents[3] = {12, 6, 24};
+constexpr std::int64_t whole_extents[3] = {12, 6, 24};
 
 /// Place in the result of element i of the operand when the dims of `dims` (a bit each) are reduced.
 std::size_t place(unsigned dims, std::size_t i) {
@@ -128,7 +128,7 @@ TEST_CASE("the norm along dims in every placement") {
       for (std::size_t i = 0; i < size; ++i) y[place(dims, i)] += x[i] * x[i];
       for (double& v : y) v = std::sqrt(v);
       for (std::size_t i = 0; i < size; ++i) dx[i] = dy[place(dims, i)] * x[i] / y[place(dims, i)];
-      check_op<T>(world, mesh, op, y, dy, {dx}, mesh.grid().ranks(over) > 1 ? 1 : 0, given<T>(l, extents, x));
+      check_op<T>(world, mesh, op, y, dy, {dx}, mesh.grid().ranks(over) > 1 ? 1 : 0, given<T>(l, whole_extents, x));
     };
     check(0.0, plain, 4, 0, layout<>);
     check(0.0, all, 7, 0, layout<Replicate<tp>>);

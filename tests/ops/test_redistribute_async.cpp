@@ -14,7 +14,7 @@ using namespace tpx::test;
 
 namespace {
 
-constexpr std::int64_t extents[2] = {11, 25};
+constexpr std::int64_t whole_extents[2] = {11, 25};
 constexpr std::int64_t size = 11 * 25;
 
 template <class F>
@@ -31,10 +31,10 @@ template <class To, class From, class Mesh>
 void check(const World& world, const Mesh& mesh, From from, To) {
   const Values x = random_values(size, 1), dy = random_values(size, 2);
   Tape<Mesh> tape(mesh);
-  const auto leaf = tape.watch(put(mesh, given<double>(from, extents, x)));
+  const auto leaf = tape.watch(put(mesh, given<double>(from, whole_extents, x)));
   const auto expected = calls_of(world, [&] { (void)redistribute<To>(leaf); });
   tape.clear();
-  const auto again = tape.watch(put(mesh, given<double>(from, extents, x)));
+  const auto again = tape.watch(put(mesh, given<double>(from, whole_extents, x)));
   CAPTURE(again.describe());
   const auto started = calls_of(world, [&] {
     auto h = redistribute_async<To>(again);
