@@ -11,17 +11,18 @@ set(TPX_core_HEADERS
     tpx/core/error.hpp
     tpx/core/math.hpp
     tpx/core/philox.hpp
-    tpx/core/reduction.hpp)
+    tpx/core/reduction.hpp
+    tpx/core/settings.hpp)
 set(TPX_layout_HEADERS
     tpx/layout/axis.hpp
     tpx/layout/distribution.hpp
     tpx/layout/extents.hpp
     tpx/layout/layout.hpp
-    tpx/layout/picture.hpp
-    tpx/layout/picture_svg.hpp
     tpx/layout/meeting.hpp
     tpx/layout/op_rule.hpp
     tpx/layout/parse.hpp
+    tpx/layout/picture.hpp
+    tpx/layout/picture_svg.hpp
     tpx/layout/pieces.hpp
     tpx/layout/placement.hpp
     tpx/layout/plan.hpp
@@ -32,7 +33,8 @@ set(TPX_layout_HEADERS
     tpx/layout/rule.hpp
     tpx/layout/shape.hpp
     tpx/layout/spec.hpp
-    tpx/layout/step.hpp)
+    tpx/layout/step.hpp
+    tpx/layout/tensor_part.hpp)
 set(TPX_comm_HEADERS
     tpx/comm/abstract.hpp
     tpx/comm/agree.hpp
@@ -46,6 +48,7 @@ set(TPX_comm_HEADERS
     tpx/comm/counts.hpp
     tpx/comm/mpi.hpp
     tpx/comm/mpi_call.hpp
+    tpx/comm/mpi_messages.hpp
     tpx/comm/mpi_support.hpp
     tpx/comm/mpi_uneven.hpp
     tpx/comm/recording.hpp
@@ -123,6 +126,8 @@ set(TPX_io_HEADERS
     tpx/io/bpe_tokenizer.hpp
     tpx/io/byte_level.hpp
     tpx/io/chat_template.hpp
+    tpx/io/checkpoint.hpp
+    tpx/io/checkpoint_file.hpp
     tpx/io/dequantize.hpp
     tpx/io/dtype.hpp
     tpx/io/fold.hpp
@@ -226,8 +231,6 @@ set(TPX_nn_HEADERS
 set(TPX_train_HEADERS
     tpx/train/adamw.hpp
     tpx/train/calibrate.hpp
-    tpx/train/checkpoint.hpp
-    tpx/train/checkpoint_file.hpp
     tpx/train/clip.hpp
     tpx/train/cluster.hpp
     tpx/train/cost_model.hpp
@@ -245,8 +248,7 @@ set(TPX_train_HEADERS
     tpx/train/pipeline_schedule.hpp
     tpx/train/planner.hpp
     tpx/train/schedule.hpp
-    tpx/train/settings.hpp
-    tpx/train/tensor_part.hpp
+    tpx/train/training_state.hpp
     tpx/train/zero_parameters.hpp)
 
 # The entry header, above all floors.

@@ -25,6 +25,7 @@
 #include <tpx/comm/communicator.hpp>
 #include <tpx/comm/counts.hpp>
 #include <tpx/comm/mpi_call.hpp>
+#include <tpx/comm/mpi_messages.hpp>
 #include <tpx/comm/mpi_support.hpp>
 #include <tpx/comm/mpi_uneven.hpp>
 
@@ -184,7 +185,6 @@ class Mpi {
     check(detail::reduce_scatter_uneven(live(), send, recv, counts, element, reduction), "reduce_scatter", sum);
   }
 
-  /// Each block is a message: its two ranks alone know its size, and so whether it must be split.
   void all_to_all(const void* send, Counts send_counts, void* recv, Counts recv_counts, Element element,
                   Queue = {}) const {
     detail::check_counts(Collective::all_to_all, send_counts, size_);
@@ -193,35 +193,7 @@ class Mpi {
     detail::check_uneven(Collective::all_to_all, send, sum, recv, detail::sum_of(recv_counts));
     // The counts of each rank are its own: what all of them say is that they are uneven.
     const auto here = enter({0, -1, Collective::all_to_all, element, Reduction::sum, 1});
-    detail::Requests requests;
-    std::int64_t start = 0;
-    for (int from = 0; from < size_; ++from) {
-      const std::int64_t count = detail::count_of(recv_counts, from);
-      if (from != rank_)
-        post_recv(requests, detail::advance(recv, start, element), count, element, from, own_tag);
-      start += count;
-    }
-    start = 0;
-    for (int to = 0; to < size_; ++to) {
-      const std::int64_t count = detail::count_of(send_counts, to);
-      if (to != rank_) post_send(requests, detail::advance(send, start, element), count, element, to, own_tag);
-      start += count;
-    }
-    const std::string wrong = detail::exchange_error(rank_, rank_, detail::count_of(send_counts, rank_),
-                                                     detail::count_of(recv_counts, rank_));
-    if (wrong.empty())
-      detail::copy(detail::advance(recv, detail::start_of(recv_counts, rank_), element),
-                   detail::advance(send, detail::start_of(send_counts, rank_), element),
-                   detail::count_of(send_counts, rank_), element);
-    check(requests.wait(), "all_to_all", sum);
-    std::int64_t first = 0;
-    for (int from = 0; from < size_; ++from) {
-      if (from == rank_) continue;
-      const std::int64_t count = detail::count_of(recv_counts, from);
-      expect_length("all_to_all", requests, first, count, element);
-      first += detail::messages_of(count);
-    }
-    if (!wrong.empty()) fail(wrong);
+    detail::exchange_blocks(group(), send, send_counts, recv, recv_counts, element);
   }
 
   void broadcast(void* buffer, std::int64_t count, Element element, int root, Queue = {}) const {
@@ -238,7 +210,7 @@ class Mpi {
     check_below_own(Collective::send, tag);
     const auto here = enter({count, tag, Collective::send, element});
     detail::Requests requests;
-    post_send(requests, buffer, count, element, to, tag);
+    detail::post_send(group(), requests, buffer, count, element, to, tag);
     check(requests.wait(), "send", count);
   }
 
@@ -246,25 +218,26 @@ class Mpi {
     check_below_own(Collective::recv, tag);
     const auto here = enter({count, tag, Collective::recv, element});
     detail::Requests requests;
-    post_recv(requests, buffer, count, element, from, tag);
+    detail::post_recv(group(), requests, buffer, count, element, from, tag);
     check(requests.wait(), "recv", count);
-    expect_length("recv", requests, 0, count, element);
+    detail::expect_length("recv", requests, 0, count, element);
   }
 
   void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer,
                  std::int64_t recv_count, int from, Element element, int tag, Queue = {}) const {
     check_below_own(Collective::send_recv, tag);
     if (to == rank_ && from == rank_) {
-      send_to_self(send_buffer, send_count, recv_buffer, recv_count, element, tag);
+      (void)live();
+      detail::send_to_self(send_buffer, send_count, recv_buffer, recv_count, element, tag);
       return;
     }
     const auto here = enter({send_count, tag, Collective::send_recv, element});
     // All parts are posted before any is waited for: the peer may send all of its own first.
     detail::Requests requests;
-    post_recv(requests, recv_buffer, recv_count, element, from, tag);
-    post_send(requests, send_buffer, send_count, element, to, tag);
+    detail::post_recv(group(), requests, recv_buffer, recv_count, element, from, tag);
+    detail::post_send(group(), requests, send_buffer, send_count, element, to, tag);
     check(requests.wait(), "send_recv", send_count > recv_count ? send_count : recv_count);
-    expect_length("send_recv", requests, 0, recv_count, element);
+    detail::expect_length("send_recv", requests, 0, recv_count, element);
   }
 
   void barrier() const {
@@ -273,12 +246,9 @@ class Mpi {
   }
 
  private:
-  // Of the blocks of an uneven all_to_all: the highest that every MPI has.
-  static constexpr int own_tag = 32767;
-
   static void check_below_own(Collective what, int tag) {
     if constexpr (check_level >= check_level_cheap) {
-      if (tag >= own_tag)
+      if (tag >= detail::mpi_blocks_tag)
         detail::refuse(name(what),
                        "a tag is less than 32767, so that every MPI has it; tag = " + std::to_string(tag));
     }
@@ -303,52 +273,9 @@ class Mpi {
       detail::mpi_failed(code, what, count, rank_, size_);
   }
 
+  detail::MpiGroup group() const { return {live(), rank_, size_}; }
+
   detail::MpiCall enter(const detail::Call& call) const { return {live(), call, label_, rank_, size_}; }
-
-  void post_send(detail::Requests& requests, const void* buffer, std::int64_t count, Element element, int to,
-                 int tag) const {
-    detail::check_buffer(Collective::send, buffer, count);
-    detail::check_rank(Collective::send, "to", to, size_);
-    detail::check_tag(Collective::send, tag);
-    detail::for_each_message(count, [&](std::int64_t at, int n) {
-      check(MPI_Isend(detail::advance(buffer, at, element), n, detail::mpi_type(element), to, tag, live(),
-                      requests.next()),
-            "send", count);
-    });
-  }
-
-  void post_recv(detail::Requests& requests, void* buffer, std::int64_t count, Element element, int from,
-                 int tag) const {
-    detail::check_buffer(Collective::recv, buffer, count);
-    detail::check_rank(Collective::recv, "from", from, size_);
-    detail::check_tag(Collective::recv, tag);
-    detail::for_each_message(count, [&](std::int64_t at, int n) {
-      check(MPI_Irecv(detail::advance(buffer, at, element), n, detail::mpi_type(element), from, tag, live(),
-                      requests.next()),
-            "recv", count);
-    });
-  }
-
-  // MPI accepts a shorter message silently. Its parts were the requests from `first` on.
-  static void expect_length(const char* what, const detail::Requests& requests, std::int64_t first,
-                            std::int64_t count, Element element) {
-    std::int64_t came = 0;
-    for (std::int64_t i = first; i < first + detail::messages_of(count); ++i)
-      came += requests.received(i, detail::mpi_type(element));
-    detail::check_length(what, came, count);
-  }
-
-  // Open MPI 4.1 cuts a short message from a rank to itself without a word when the receive is posted
-  // first. Nothing else can be under way from this rank to itself, because sends are blocking.
-  void send_to_self(const void* sent, std::int64_t send_count, void* received, std::int64_t recv_count,
-                    Element element, int tag) const {
-    (void)live();
-    detail::check_buffer(Collective::send, sent, send_count);
-    detail::check_buffer(Collective::recv, received, recv_count);
-    detail::check_tag(Collective::send, tag);
-    detail::check_length("send_recv", send_count, recv_count);
-    detail::copy(received, sent, recv_count, element);
-  }
 
   MPI_Comm comm_ = MPI_COMM_NULL;
   std::string label_;
