@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <tpx/comm/async_mpi.hpp>
+#include <tpx/layout/meeting.hpp>
 #include <tpx/tensor/run_plan.hpp>
 
 namespace tpx::detail {
@@ -67,7 +68,7 @@ class AsyncStep : private StepRunner<T, Mesh> {
     send_ = std::move(in);
     recv_ = this->memory(this->after_.count());
     pending_ = Start::all_gather(group(), send_.template as<T>(), recv_.template as<T>(),
-                                 this->counts(pieces_, this->after_, unpack_dim_), element_v<T>);
+                                 counts(pieces_, this->after_, unpack_dim_), element_v<T>);
   }
 
   void reduce_scatter(const Buffer& in) {
@@ -76,7 +77,7 @@ class AsyncStep : private StepRunner<T, Mesh> {
     send_ = this->pack(in, pieces, d);
     recv_ = this->memory(this->after_.count());
     pending_ = Start::reduce_scatter(group(), send_.template as<T>(), recv_.template as<T>(),
-                                     this->counts(pieces, this->before_, d), element_v<T>,
+                                     counts(pieces, this->before_, d), element_v<T>,
                                      this->step_.from[this->axis_].reduction);
   }
 
@@ -86,8 +87,8 @@ class AsyncStep : private StepRunner<T, Mesh> {
     pieces_ = this->meetings(this->to_, this->from_, received);
     send_ = this->pack(in, to, sent);
     recv_ = this->memory(this->after_.count());
-    pending_ = Start::all_to_all(group(), send_.template as<T>(), this->counts(to, this->before_, sent),
-                                 recv_.template as<T>(), this->counts(pieces_, this->after_, received), element_v<T>);
+    pending_ = Start::all_to_all(group(), send_.template as<T>(), counts(to, this->before_, sent),
+                                 recv_.template as<T>(), counts(pieces_, this->after_, received), element_v<T>);
   }
 
   void permute(Buffer in) {
