@@ -212,7 +212,7 @@ TEST_CASE("layers on stages: by cost, by hand, and what is no placement") {
   refused("1-4,6-8", "after layer 4 comes layer 5, not '6-8'");
   refused("1-4,4-8", "after layer 4 comes layer 5, not '4-8'");
   refused("4-1,5-8", "ends before it begins");
-  refused("1-8", "that are 1 stages, and the pipeline has 2");
+  refused("1-8", "the pipeline has 2 stages, not 1");
   refused("1-4,5-9", "the last layer is 9, and the model has 8");
   refused("1-4,5-99999999999999999999", "is no range of layers");
   CHECK_THROWS_WITH_AS(even_layers(3, 4), "tpx::balance_layers: each stage has at least one layer; 4 stages, 3 layers", Error);

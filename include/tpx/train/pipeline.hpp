@@ -27,6 +27,7 @@ namespace tpx {
 ///   activation_type            the DTensor that goes from a chunk of layers to the next, on the stage's mesh
 ///   activation_shape(batch, m) its shape for micro-batch m
 ///   enter(tape, batch, m)      what the first layers work on, on the tape; on the first rank alone
+///   enter(batch, m)            the same without a tape, for forward()
 ///   run(chunk, x)              the layers of one of the rank's chunks
 ///   leave(x, batch, m)         the loss, times the micro-batch's weight; on the last rank alone
 ///
@@ -41,9 +42,11 @@ class Pipeline {
   template <class E, int N, class L, class M>
   struct types<DTensor<E, N, L, M>> {
     using taped = DTensor<E, N, L, M, OnTape<M>>;
+    using untaped = DTensor<E, N, L, M, OffTape>;
     using gradient = DTensor<E, N, dual_t<L>, M>;
   };
   using Taped = typename types<Activation>::taped;
+  using Untaped = typename types<Activation>::untaped;
   using Gradient = typename types<Activation>::gradient;
   using Final = typename Tape<StageMesh>::Final;
 
@@ -86,10 +89,10 @@ class Pipeline {
       const int peer = schedule_.peer(rank_, a);
       switch (a.act) {
         case Act::forward:
-          forward(batch, a, total);
+          forward_action(batch, a, total);
           break;
         case Act::backward:
-          backward(a, &a == &*of_last_backward ? final_gradient : Final());
+          backward_action(a, &a == &*of_last_backward ? final_gradient : Final());
           break;
         case Act::send_activation: {
           Taped& y = flights_.at(place).y.value();
@@ -116,6 +119,36 @@ class Pipeline {
     return total;
   }
 
+  /// The forward alone, without tapes: calls last(y, m) on the last rank with what its layers make of each of
+  /// `count` micro-batches, before leave.
+  ///
+  /// @comm   along the axis, for each micro-batch and border between two stages on different ranks, a send
+  template <class Batch, class Last>
+  void forward(const Batch& batch, int count, Last&& last) {
+    const Region region("tpx::pipeline");
+    for (int m = 0; m < count; ++m) {
+      std::optional<Untaped> from_here;  // where there is one rank, to its next chunk
+      for (int c = 0; c < schedule_.chunks; ++c) {
+        const int at = schedule_.stage(rank_, c);
+        const auto x = [&]() -> Untaped {
+          if (at == 0) return stage_->enter(batch, m);
+          if (from_here) return *from_here;
+          return Untaped(stage_->mesh(), stage_->activation_shape(batch, m),
+                         receive<Activation>(stage_->activation_shape(batch, m), (at - 1) % schedule_.ranks,
+                                             detail::value_tag).shard());
+        };
+        const Untaped y = stage_->run(c, x());
+        if (at + 1 == schedule_.stages()) {
+          last(y, m);
+        } else if (schedule_.ranks == 1) {
+          from_here = y;
+        } else {
+          detail::send_elements<Axis, T>(mesh_, y.data(), y.local_count(), (at + 1) % schedule_.ranks, detail::value_tag);
+        }
+      }
+    }
+  }
+
  private:
   using Region = detail::Region;
   using Place = std::pair<int, int>;  // micro-batch, chunk
@@ -137,7 +170,7 @@ class Pipeline {
   }
 
   template <class Batch, class Total>
-  void forward(const Batch& batch, const PipelineAction& a, Total& total) {
+  void forward_action(const Batch& batch, const PipelineAction& a, Total& total) {
     const int at = schedule_.stage(rank_, a.chunk), m = a.micro_batch;
     Flight flight;
     flight.tape = free_tape();
@@ -158,7 +191,7 @@ class Pipeline {
     flights_.emplace(Place{m, a.chunk}, std::move(flight));
   }
 
-  void backward(const PipelineAction& a, const Final& final_gradient) {
+  void backward_action(const PipelineAction& a, const Final& final_gradient) {
     const Place place{a.micro_batch, a.chunk};
     const Flight flight = take(flights_, place);
     Tape<StageMesh>& tape = *tapes_[flight.tape].tape;

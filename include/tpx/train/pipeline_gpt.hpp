@@ -121,7 +121,11 @@ class PipelineGpt {
   }
   template <class Samples>
   auto enter(Tape<Mesh>& tape, const Samples& batch, int m) const {
-    return add(redistribute<Invariant<Axis>>(embedding(tape.input(batch.ids(m)), *tokens_)), *positions_);
+    return embed(tape.input(batch.ids(m)));
+  }
+  template <class Samples>
+  auto enter(const Samples& batch, int m) const {
+    return embed(batch.ids(m));
   }
   template <class X>
   X run(int chunk, const X& x) const {
@@ -131,12 +135,21 @@ class PipelineGpt {
   }
   template <class X, class Samples>
   auto leave(const X& x, const Samples& batch, int m) const {
-    const auto logits = matmul_transposed(redistribute<Replicate<Axis>>((*norm_)(x)), *tokens_);
-    return scale(cross_entropy<over<Axis>>(logits, batch.targets(m), {config_.classes}),
+    return scale(cross_entropy<over<Axis>>(logits(x), batch.targets(m), {config_.classes}),
                  batch.micro_batches().weight(m));
+  }
+  /// What comes after each position, of what the last layers gave, before softmax.
+  template <class X>
+  auto logits(const X& x) const {
+    return matmul_transposed(redistribute<Replicate<Axis>>((*norm_)(x)), *tokens_);
   }
 
  private:
+  template <class Ids>
+  auto embed(const Ids& ids) const {
+    return add(redistribute<Invariant<Axis>>(embedding(ids, *tokens_)), *positions_);
+  }
+
   GptConfig config_;
   Mesh mesh_;
   std::optional<Parameter<T, 2, parameter_layout_t<Mesh, Shard<0, Axis>>, Mesh>> tokens_;

@@ -86,7 +86,8 @@ inline LayerPlacement layer_placement(const std::string& text, std::int64_t laye
     ranges.push_back(range);
   }
   if (static_cast<int>(ranges.size()) != stages)
-    refuse("that are " + std::to_string(ranges.size()) + " stages, and the pipeline has " + std::to_string(stages));
+    refuse("the pipeline has " + std::to_string(stages) + (stages == 1 ? " stage" : " stages") + ", not " +
+           std::to_string(ranges.size()));
   if (ranges.back().last != layers)
     refuse("the last layer is " + std::to_string(ranges.back().last) + ", and the model has " + std::to_string(layers));
   return LayerPlacement(std::move(ranges));
