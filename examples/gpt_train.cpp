@@ -4,6 +4,7 @@
 //
 //   mpiexec -n 2 gpt_train                       tp=2 on the King James Bible
 //   mpiexec -n 4 gpt_train --mesh dp=2,tp=2 --text FILE
+//   mpiexec -n 8 gpt_train --mesh dp=2,pp=2,tp=2 --zero 1 --schedule 1f1b --micro-batches 8
 //   mpiexec -n 2 gpt_train --save DIR --every 50; mpiexec -n 3 gpt_train --resume DIR
 //
 // The forward is written once, in tpx/nn/gpt.hpp; the collectives of the backward follow from the layouts in
@@ -24,33 +25,40 @@ namespace {
 using namespace gpt;
 using World = tpx::comm::Recording<tpx::comm::Mpi>;
 
-/// What one step communicates, without doing it: the same code on ranks that are not here.
+/// What steps communicate, without doing them: the same code, at the place of this rank, on ranks that are not here.
 template <class T>
-tpx::comm::CommLog predict(const Options& options, const Text& text, int dp_size, int tp_size) {
-  const auto mesh = tpx::make_abstract_mesh<dp, tp>({dp_size, tp_size});
-  Trainer trainer(mesh, options, text, T());
-  trainer.step(0);
-  return mesh.log();
+tpx::comm::CommLog predict(const Options& options, const Text& text, const std::vector<int>& sizes, int rank,
+                           std::int64_t first, std::int64_t steps) {
+  const tpx::comm::Recording<tpx::comm::Abstract> nobody(tpx::comm::Abstract(sizes[0] * sizes[1] * sizes[2], rank));
+  Trainer trainer(tpx::make_mesh<dp, pp, tp>(nobody, sizes), options, text, T());
+  trainer.begin_at(first);
+  nobody.log().clear();
+  for (std::int64_t step = first; step < first + steps; ++step) trainer.step(step);
+  return nobody.log();
 }
 
 template <class T>
 int train(World& world, const Options& options) {
   const bool speaks = world.rank() == 0;
-  const auto mesh = tpx::make_mesh<dp, tp>(world, {options.dp, options.tp});
-  const int dp_size = mesh.template size<dp>(), tp_size = mesh.template size<tp>();
-  const std::string mesh_text =
-      (dp_size > 1 ? "dp=" + std::to_string(dp_size) + "," : "") + "tp=" + std::to_string(tp_size);
+  const auto mesh = tpx::make_mesh<dp, pp, tp>(world, {options.dp, options.pp, options.tp});
+  const std::vector<int> sizes{mesh.template size<dp>(), mesh.template size<pp>(), mesh.template size<tp>()};
+  const std::string mesh_text = (sizes[0] > 1 ? "dp=" + std::to_string(sizes[0]) + "," : "") +
+                                (sizes[1] > 1 ? "pp=" + std::to_string(sizes[1]) + "," : "") +
+                                "tp=" + std::to_string(sizes[2]);
   const Text text = load_text(world, options.text, options.context + 1);
 
   Trainer trainer(mesh, options, text, T());
-  const tpx::comm::CommLog predicted = predict<T>(options, text, dp_size, tp_size);
+  const std::int64_t parameters = trainer.parameters();
   if (speaks)
     std::printf("%lld characters of %lld kinds, %lld parameters of %s, mesh %s\n\n",
                 static_cast<long long>(text.size()), static_cast<long long>(text.classes()),
-                static_cast<long long>(trainer.parameters()), options.precision.c_str(), mesh_text.c_str());
+                static_cast<long long>(parameters), options.precision.c_str(), mesh_text.c_str());
 
   const std::int64_t first = options.resume.empty() ? 0 : trainer.resume();
   if (speaks && first > 0) std::printf("going on with step %lld\n", static_cast<long long>(first + 1));
+  // All steps communicate the same, but where the parameters are averaged now and then.
+  const std::int64_t predicted_steps = options.sync_every == 1 ? 1 : options.steps - first;
+  const tpx::comm::CommLog predicted = predict<T>(options, text, sizes, world.rank(), first, predicted_steps);
   world.log().clear();
   ProgressReport progress(options, first, trainer.tokens_per_step(), speaks);
   double loss_first = 0, loss_final = 0;
@@ -63,7 +71,7 @@ int train(World& world, const Options& options) {
     trainer.save(step + 1);
     world.log() = of_steps;
   }
-  const CommReport report(world.log(), options.steps - first, predicted);
+  const CommReport report(world.log(), options.steps - first, predicted, predicted_steps);
   const double tokens_per_s = progress.tokens_per_second(options.steps);
 
   const double held_out = trainer.held_out_loss();

@@ -17,9 +17,10 @@ namespace gpt {
 class CommReport {
  public:
   /// @param  counted    of `steps` steps
-  /// @param  predicted  of one
-  CommReport(const tpx::comm::CommLog& counted, std::int64_t steps, const tpx::comm::CommLog& predicted)
-      : steps_(steps) {
+  /// @param  predicted  of `predicted_steps`
+  CommReport(const tpx::comm::CommLog& counted, std::int64_t steps, const tpx::comm::CommLog& predicted,
+             std::int64_t predicted_steps)
+      : steps_(steps), predicted_steps_(predicted_steps) {
     for (const tpx::comm::CommEntry& entry : counted.entries()) row(entry).counted = entry;
     for (const tpx::comm::CommEntry& entry : predicted.entries()) row(entry).predicted = entry;
     std::stable_sort(rows_.begin(), rows_.end(),
@@ -28,10 +29,12 @@ class CommReport {
 
   /// Whether every step did what was predicted, no more and no less.
   bool as_predicted() const {
+    const auto same = [&](std::int64_t counted, std::int64_t predicted) {
+      return counted * predicted_steps_ == predicted * steps_;
+    };
     return std::all_of(rows_.begin(), rows_.end(), [&](const Row& row) {
-      return row.counted.calls == steps_ * row.predicted.calls &&
-             row.counted.elements == steps_ * row.predicted.elements &&
-             row.counted.bytes == steps_ * row.predicted.bytes;
+      return same(row.counted.calls, row.predicted.calls) && same(row.counted.elements, row.predicted.elements) &&
+             same(row.counted.bytes, row.predicted.bytes);
     });
   }
 
@@ -45,9 +48,9 @@ class CommReport {
     std::printf("%-6s %-14s %5s %10s %12s %8s %12s\n", "axes", "collective", "ranks", "calls", "elements",
                 "calls", "elements");
     for (const Row& r : rows_)
-      std::printf("%-6s %-14s %5d %10.6g %12.10g %8lld %12lld\n", key(r).label.c_str(), name(key(r).what),
-                  key(r).ranks, per_step(r.counted.calls), per_step(r.counted.elements),
-                  static_cast<long long>(r.predicted.calls), static_cast<long long>(r.predicted.elements));
+      std::printf("%-6s %-14s %5d %10.6g %12.10g %8.6g %12.10g\n", key(r).label.c_str(), name(key(r).what),
+                  key(r).ranks, mean(r.counted.calls, steps_), mean(r.counted.elements, steps_),
+                  mean(r.predicted.calls, predicted_steps_), mean(r.predicted.elements, predicted_steps_));
     std::printf("%s\n", as_predicted() ? "as predicted" : "NOT as predicted");
   }
 
@@ -59,9 +62,10 @@ class CommReport {
       std::vector<example::Fact> one;  // rows are sorted by label
       for (; i < rows_.size() && key(rows_[i]).label == label; ++i) {
         const Row& r = rows_[i];
-        const std::vector<example::Fact> predicted{{"calls", r.predicted.calls}, {"elements", r.predicted.elements}};
-        one.emplace_back(name(key(r).what), std::vector<example::Fact>{per_step("calls", r.counted.calls),
-                                                                      per_step("elements", r.counted.elements),
+        const std::vector<example::Fact> predicted{mean("calls", r.predicted.calls, predicted_steps_),
+                                                   mean("elements", r.predicted.elements, predicted_steps_)};
+        one.emplace_back(name(key(r).what), std::vector<example::Fact>{mean("calls", r.counted.calls, steps_),
+                                                                      mean("elements", r.counted.elements, steps_),
                                                                       {"predicted", predicted}});
       }
       --i;
@@ -85,16 +89,17 @@ class CommReport {
     return rows_.back();
   }
 
-  double per_step(std::int64_t total) const { return static_cast<double>(total) / static_cast<double>(steps_); }
-
-  /// Whole where it is, as the predicted number is.
-  example::Fact per_step(const std::string& name, std::int64_t total) const {
-    if (total % steps_ == 0) return {name, total / steps_};
-    return {name, per_step(total)};
+  static double mean(std::int64_t total, std::int64_t steps) {
+    return static_cast<double>(total) / static_cast<double>(steps);
+  }
+  /// Whole where it is.
+  static example::Fact mean(const std::string& name, std::int64_t total, std::int64_t steps) {
+    if (total % steps == 0) return {name, total / steps};
+    return {name, mean(total, steps)};
   }
 
   std::vector<Row> rows_;
-  std::int64_t steps_;
+  std::int64_t steps_, predicted_steps_;
 };
 
 }  // namespace gpt

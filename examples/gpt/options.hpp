@@ -16,7 +16,14 @@ namespace gpt {
 /// What the command line says; the defaults are what has been found to work for a few minutes on two cores.
 struct Options {
   int dp = 1;        ///< ranks that split the batch
-  int tp = 0;        ///< ranks that split the layers; 0: what dp leaves
+  int pp = 1;        ///< ranks that each have some of the layers
+  int tp = 0;        ///< ranks that split each layer; 0: what dp and pp leave
+  int zero = 0;      ///< what dp ranks split beside the batch, tpx::DataParallelOptions
+  int sync_every = 1;
+  std::string schedule = "1f1b";
+  int micro_batches = 0;  ///< 0: as few as the schedule takes
+  int chunks = 1;         ///< of layers, on each pp rank
+  std::string placement;  ///< of layers on stages; empty: evenly
   std::string text;  ///< a file; empty: the King James Bible
   std::int64_t layers = 3;
   std::int64_t hidden = 192;
@@ -37,24 +44,23 @@ struct Options {
   std::string resume;        ///< folder of a checkpoint to go on from; empty: from the start
 };
 
-/// Reads "dp=2,tp=2" into the options; the complaint where it is none.
+/// Reads "dp=2,pp=2,tp=2" into the options; the complaint where it is none.
 inline std::string read_mesh(const std::string& text, Options& options) {
-  const std::string form = "; a mesh is dp=N,tp=N, or one of the two";
-  bool seen_dp = false, seen_tp = false;
+  const std::string form = "; a mesh is dp=N,pp=N,tp=N, or some of the three";
+  std::string seen;
   std::istringstream parts(text + ",");
   for (std::string part; std::getline(parts, part, ',');) {
     const std::size_t equal = part.find('=');
     const std::string axis = part.substr(0, equal);
-    if (equal == std::string::npos || (axis != "dp" && axis != "tp")) return "'" + part + "' is no axis" + form;
+    if (equal == std::string::npos || (axis != "dp" && axis != "pp" && axis != "tp")) return "'" + part + "' is no axis" + form;
     int size = 0;
     const char* const end = part.data() + part.size();
     const auto read = std::from_chars(part.data() + equal + 1, end, size);
     if (read.ec != std::errc() || read.ptr != end || size < 1)
       return "'" + part + "' is no number of ranks" + form;
-    bool& seen = axis == "dp" ? seen_dp : seen_tp;
-    if (seen) return axis + " is named twice" + form;
-    seen = true;
-    (axis == "dp" ? options.dp : options.tp) = size;
+    if (seen.find(axis) != std::string::npos) return axis + " is named twice" + form;
+    seen += axis + " ";
+    (axis == "dp" ? options.dp : axis == "pp" ? options.pp : options.tp) = size;
   }
   return {};
 }
@@ -62,7 +68,8 @@ inline std::string read_mesh(const std::string& text, Options& options) {
 /// Reads the command line; where the program is to end with it, the exit code: 0 after --help, 2 after a
 /// usage error. What there is to say is said if `speaks`.
 inline std::optional<int> read_options(int argc, char** argv, bool speaks, Options& options) {
-  CLI::App app("Trains a character GPT on a text, each layer split over tp ranks, the batch over dp ranks.",
+  CLI::App app("Trains a character GPT on a text, each layer split over tp ranks, the layers over pp ranks, the batch over "
+               "dp ranks.",
                "gpt_train");
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   using example::between;
@@ -74,8 +81,22 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
            const std::string complaint = read_mesh(text, options);
            if (!complaint.empty()) throw CLI::ValidationError("--mesh", complaint);
          },
-         "dp=N,tp=N; what is not named: dp=1, and tp takes all ranks that are left")
+         "dp=N,pp=N,tp=N; what is not named: dp=1, pp=1, and tp takes all ranks that are left")
       ->type_name("MESH");
+  app.add_option("--zero", options.zero, "what dp ranks split: 1 the optimizer's state, 2 gradients, 3 parameters too")
+      ->type_name("STAGE")
+      ->check(between(0, 3));
+  app.add_option("--sync-every", options.sync_every,
+                 "steps between averages of the parameters over dp; 1: gradients are summed every step")
+      ->check(positive);
+  app.add_option("--schedule", options.schedule, "of the micro-batches on pp ranks")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"gpipe", "1f1b", "interleaved"}));
+  app.add_option("--micro-batches", options.micro_batches, "parts of a batch; 0: as few as the schedule takes")
+      ->check(between(0, std::numeric_limits<std::int32_t>::max()));
+  app.add_option("--chunks", options.chunks, "of layers on each pp rank, for interleaved")->check(positive);
+  app.add_option("--placement", options.placement, "layers of each stage, '1-2,3' for example; evenly if not given")
+      ->type_name("LAYERS");
   app.add_option("--text", options.text,
                  "text to train on (default: the King James Bible of the program `bible`)")
       ->type_name("FILE");
@@ -83,7 +104,7 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--hidden", options.hidden, "features of an activation, a multiple of heads")->check(positive);
   app.add_option("--heads", options.heads, "attention heads, a multiple of tp")->check(positive);
   app.add_option("--context", options.context, "characters that a prediction sees")->check(positive);
-  app.add_option("--batch", options.batch, "samples in a step over all ranks, a multiple of dp")
+  app.add_option("--batch", options.batch, "samples in a step over all ranks")
       ->check(positive);
   app.add_option("--steps", options.steps, "updates")->check(positive);
   app.add_option("--seed", options.seed, "of the weights, the batches and the sample");
