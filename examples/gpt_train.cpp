@@ -25,11 +25,13 @@ namespace {
 using namespace gpt;
 using World = tpx::comm::Recording<tpx::comm::Mpi>;
 
-/// What steps communicate, without doing them: the same code, at the place of this rank, on ranks that are not here.
+/// What steps communicate, without doing them: the same code, at the place of this rank, on ranks that are not
+/// here.
 template <class T>
 tpx::comm::CommLog predict(const Options& options, const Text& text, const std::vector<int>& sizes, int rank,
                            std::int64_t first, std::int64_t steps) {
-  const tpx::comm::Recording<tpx::comm::Abstract> nobody(tpx::comm::Abstract(sizes[0] * sizes[1] * sizes[2], rank));
+  const tpx::comm::Recording<tpx::comm::Abstract> nobody(
+      tpx::comm::Abstract(sizes[0] * sizes[1] * sizes[2], rank));
   Trainer trainer(tpx::make_mesh<dp, pp, tp>(nobody, sizes), options, text, T());
   trainer.begin_at(first);
   nobody.log().clear();
@@ -90,7 +92,7 @@ int train(World& world, const Options& options) {
                                                         {"loss_heldout", held_out},
                                                         {"tokens_per_s", tokens_per_s},
                                                         {"comm", report.facts()}})
-                                    .c_str());
+                                     .c_str());
   }
   return as_predicted ? 0 : 1;
 }

@@ -33,8 +33,8 @@ class CommReport {
       return counted * predicted_steps_ == predicted * steps_;
     };
     return std::all_of(rows_.begin(), rows_.end(), [&](const Row& row) {
-      return same(row.counted.calls, row.predicted.calls) && same(row.counted.elements, row.predicted.elements) &&
-             same(row.counted.bytes, row.predicted.bytes);
+      return same(row.counted.calls, row.predicted.calls) &&
+             same(row.counted.elements, row.predicted.elements) && same(row.counted.bytes, row.predicted.bytes);
     });
   }
 
@@ -64,9 +64,10 @@ class CommReport {
         const Row& r = rows_[i];
         const std::vector<example::Fact> predicted{mean("calls", r.predicted.calls, predicted_steps_),
                                                    mean("elements", r.predicted.elements, predicted_steps_)};
-        one.emplace_back(name(key(r).what), std::vector<example::Fact>{mean("calls", r.counted.calls, steps_),
-                                                                      mean("elements", r.counted.elements, steps_),
-                                                                      {"predicted", predicted}});
+        one.emplace_back(name(key(r).what),
+                         std::vector<example::Fact>{mean("calls", r.counted.calls, steps_),
+                                                    mean("elements", r.counted.elements, steps_),
+                                                    {"predicted", predicted}});
       }
       --i;
       all.emplace_back(label, one);

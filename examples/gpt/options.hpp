@@ -15,16 +15,16 @@ namespace gpt {
 
 /// What the command line says; the defaults are what has been found to work for a few minutes on two cores.
 struct Options {
-  int dp = 1;        ///< ranks that split the batch
-  int pp = 1;        ///< ranks that each have some of the layers
-  int tp = 0;        ///< ranks that split each layer; 0: what dp and pp leave
-  int zero = 0;      ///< what dp ranks split beside the batch, tpx::DataParallelOptions
+  int dp = 1;    ///< ranks that split the batch
+  int pp = 1;    ///< ranks that each have some of the layers
+  int tp = 0;    ///< ranks that split each layer; 0: what dp and pp leave
+  int zero = 0;  ///< what dp ranks split beside the batch, tpx::DataParallelOptions
   int sync_every = 1;
   std::string schedule = "1f1b";
   int micro_batches = 0;  ///< 0: as few as the schedule takes
   int chunks = 1;         ///< of layers, on each pp rank
   std::string placement;  ///< of layers on stages; empty: evenly
-  std::string text;  ///< a file; empty: the King James Bible
+  std::string text;       ///< a file; empty: the King James Bible
   std::int64_t layers = 3;
   std::int64_t hidden = 192;
   std::int64_t heads = 12;
@@ -52,7 +52,8 @@ inline std::string read_mesh(const std::string& text, Options& options) {
   for (std::string part; std::getline(parts, part, ',');) {
     const std::size_t equal = part.find('=');
     const std::string axis = part.substr(0, equal);
-    if (equal == std::string::npos || (axis != "dp" && axis != "pp" && axis != "tp")) return "'" + part + "' is no axis" + form;
+    if (equal == std::string::npos || (axis != "dp" && axis != "pp" && axis != "tp"))
+      return "'" + part + "' is no axis" + form;
     int size = 0;
     const char* const end = part.data() + part.size();
     const auto read = std::from_chars(part.data() + equal + 1, end, size);
@@ -68,9 +69,10 @@ inline std::string read_mesh(const std::string& text, Options& options) {
 /// Reads the command line; where the program is to end with it, the exit code: 0 after --help, 2 after a
 /// usage error. What there is to say is said if `speaks`.
 inline std::optional<int> read_options(int argc, char** argv, bool speaks, Options& options) {
-  CLI::App app("Trains a character GPT on a text, each layer split over tp ranks, the layers over pp ranks, the batch over "
-               "dp ranks.",
-               "gpt_train");
+  CLI::App app(
+      "Trains a character GPT on a text: layers over pp ranks, each split over tp ranks, the batch over dp "
+      "ranks.",
+      "gpt_train");
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   using example::between;
   const CLI::Validator positive = between(1, std::numeric_limits<std::int32_t>::max());
@@ -83,7 +85,8 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
          },
          "dp=N,pp=N,tp=N; what is not named: dp=1, pp=1, and tp takes all ranks that are left")
       ->type_name("MESH");
-  app.add_option("--zero", options.zero, "what dp ranks split: 1 the optimizer's state, 2 gradients, 3 parameters too")
+  app.add_option("--zero", options.zero,
+                 "what dp ranks split: 1 the optimizer's state, 2 gradients, 3 parameters too")
       ->type_name("STAGE")
       ->check(between(0, 3));
   app.add_option("--sync-every", options.sync_every,
@@ -95,7 +98,8 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--micro-batches", options.micro_batches, "parts of a batch; 0: as few as the schedule takes")
       ->check(between(0, std::numeric_limits<std::int32_t>::max()));
   app.add_option("--chunks", options.chunks, "of layers on each pp rank, for interleaved")->check(positive);
-  app.add_option("--placement", options.placement, "layers of each stage, '1-2,3' for example; evenly if not given")
+  app.add_option("--placement", options.placement,
+                 "layers of each stage, '1-2,3' for example; evenly if not given")
       ->type_name("LAYERS");
   app.add_option("--text", options.text,
                  "text to train on (default: the King James Bible of the program `bible`)")
@@ -104,8 +108,7 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--hidden", options.hidden, "features of an activation, a multiple of heads")->check(positive);
   app.add_option("--heads", options.heads, "attention heads, a multiple of tp")->check(positive);
   app.add_option("--context", options.context, "characters that a prediction sees")->check(positive);
-  app.add_option("--batch", options.batch, "samples in a step over all ranks")
-      ->check(positive);
+  app.add_option("--batch", options.batch, "samples in a step over all ranks")->check(positive);
   app.add_option("--steps", options.steps, "updates")->check(positive);
   app.add_option("--seed", options.seed, "of the weights, the batches and the sample");
   app.add_option("--learning-rate", options.learning_rate, "at its peak; it ends at a tenth")
@@ -122,8 +125,10 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--progress", options.progress, "auto is a bar on a terminal and lines elsewhere")
       ->type_name("FORM")
       ->check(CLI::IsMember({"auto", "bar", "lines"}));
-  app.add_option("--save", options.save, "folder that checkpoints go to; the newest two stay")->type_name("DIR");
-  app.add_option("--every", options.every, "steps between checkpoints; one more comes at the end")->check(positive);
+  app.add_option("--save", options.save, "folder that checkpoints go to; the newest two stay")
+      ->type_name("DIR");
+  app.add_option("--every", options.every, "steps between checkpoints; one more comes at the end")
+      ->check(positive);
   app.add_option("--resume", options.resume, "folder whose newest checkpoint to go on from, stored on any mesh")
       ->type_name("DIR");
   return example::parse(app, argc, argv, speaks);

@@ -92,9 +92,7 @@ class Trainer {
   }
 
   /// Stores all that the steps from number `step` on depend on.
-  void save(std::int64_t step) {
-    tpx::save_checkpoint(mesh_, options_.save, step, model_, data_, facts());
-  }
+  void save(std::int64_t step) { tpx::save_checkpoint(mesh_, options_.save, step, model_, data_, facts()); }
 
   /// Goes on from the newest checkpoint; the number of the next step.
   std::int64_t resume() {
@@ -103,12 +101,13 @@ class Trainer {
       const auto stored = checkpoint.facts().find(key);
       const std::string there = stored == checkpoint.facts().end() ? "none" : stored->second;
       if (there != value)
-        throw tpx::Error("gpt_train: '" + checkpoint.path() + "' was stored with " + key + " " + there + ", here it is " +
-                         value + ": other samples would follow");
+        throw tpx::Error("gpt_train: '" + checkpoint.path() + "' was stored with " + key + " " + there +
+                         ", here it is " + value + ": other samples would follow");
     }
     if (checkpoint.step() >= options_.steps)
-      throw tpx::Error("gpt_train: '" + checkpoint.path() + "' is of step " + std::to_string(checkpoint.step()) +
-                       ", --steps are " + std::to_string(options_.steps) + ": nothing is left to do");
+      throw tpx::Error("gpt_train: '" + checkpoint.path() + "' is of step " +
+                       std::to_string(checkpoint.step()) + ", --steps are " + std::to_string(options_.steps) +
+                       ": nothing is left to do");
     tpx::load_checkpoint(mesh_, checkpoint, model_, data_);
     return checkpoint.step();
   }
@@ -145,13 +144,16 @@ class Trainer {
       const auto size = static_cast<std::int64_t>(written.size());
       const std::int64_t seen = std::min(size, context), first = size - seen;
       // A row for each rank of dp, all the same; what follows the characters seen does not matter to them.
-      const auto row = tpx::make_token_batch<Samples>(
-          model_.mesh(), tpx::MicroBatches(mesh_.template size<dp>(), 1), context,
-          [&](std::int64_t, std::int64_t at) { return at < seen ? written[static_cast<std::size_t>(first + at)] : 0; });
+      const auto row =
+          tpx::make_token_batch<Samples>(model_.mesh(), tpx::MicroBatches(mesh_.template size<dp>(), 1),
+                                         context, [&](std::int64_t, std::int64_t at) {
+                                           return at < seen ? written[static_cast<std::size_t>(first + at)] : 0;
+                                         });
       std::int32_t next = 0;
       pipeline_.forward(row, 1, [&](const auto& y, int) {
         const std::vector<T> logits = gather(model_.logits(y));  // (dp, context, vocabulary)
-        next = draw(&logits[static_cast<std::size_t>((seen - 1) * vocabulary)], random(options_.seed, sampling, n));
+        next = draw(&logits[static_cast<std::size_t>((seen - 1) * vocabulary)],
+                    random(options_.seed, sampling, n));
       });
       tell(next, tpx::Element::i32);
       written.push_back(next);
@@ -162,8 +164,8 @@ class Trainer {
   }
 
  private:
-  /// Beside the step number, what says which samples a step draws: the position in the data and the state of the
-  /// random numbers, which are keyed, not drawn in turn.
+  /// Beside the step number, what says which samples a step draws: the position in the data and the state of
+  /// the random numbers, which are keyed, not drawn in turn.
   tpx::CheckpointFacts facts() const {
     return {{"seed", std::to_string(options_.seed)},
             {"batch", std::to_string(options_.batch)},
@@ -175,8 +177,8 @@ class Trainer {
   tpx::PipelineSchedule schedule_of(const Options& options) const {
     const tpx::PipelineKind kind = tpx::pipeline_kind(options.schedule);
     const int least = tpx::least_micro_batches(kind, stages());
-    return tpx::make_pipeline_schedule(kind, stages(), options.micro_batches == 0 ? least : options.micro_batches,
-                                       options.chunks);
+    return tpx::make_pipeline_schedule(
+        kind, stages(), options.micro_batches == 0 ? least : options.micro_batches, options.chunks);
   }
   tpx::LayerPlacement placement_of(const Options& options) const {
     const int parts = pipeline_schedule_.stages();

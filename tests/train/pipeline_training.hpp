@@ -64,8 +64,9 @@ class PipelineTraining {
   const MicroBatches& micro_batches() const { return micro_batches_; }
 
   auto step(std::int64_t number) {
-    const auto batch = make_token_batch<Shard<0, dp>>(stage_.mesh(), micro_batches_, deep_gpt().context,
-                                            [=](std::int64_t i, std::int64_t at) { return deep_token(number, i, at); });
+    const auto batch = make_token_batch<Shard<0, dp>>(
+        stage_.mesh(), micro_batches_, deep_gpt().context,
+        [=](std::int64_t i, std::int64_t at) { return deep_token(number, i, at); });
     gradients_.reset();
     const auto loss = pipeline_.run(batch);
     const auto reduced = gradients_.template reduce<over<dp>>();

@@ -27,7 +27,8 @@ TEST_CASE("ZeRO 0 to 3: one rank's losses, what is sent and held as predicted, l
   const std::vector<double> expected = deep_losses<double>(30);
   for (const auto& sizes : split_meshes(all.size())) {
     const auto mesh = make_mesh<dp, pp, tp>(all, sizes);
-    const PipelinePlan plan{sizes[1] > 1 ? PipelineKind::one_f_one_b : PipelineKind::gpipe, sizes[1] > 1 ? 3 : 5, 1};
+    const PipelinePlan plan{sizes[1] > 1 ? PipelineKind::one_f_one_b : PipelineKind::gpipe,
+                            sizes[1] > 1 ? 3 : 5, 1};
     std::int64_t held_before = 0;
     for (int zero = 0; zero <= 3; ++zero) {
       CAPTURE(sizes[0]);
@@ -69,7 +70,8 @@ TEST_CASE("ZeRO 0 to 3: one rank's losses, what is sent and held as predicted, l
       // Buckets are reduced while backward still runs: its collectives over tp come after the first.
       const auto calls = counted.calls();
       const auto of_bucket = std::find_if(calls.begin(), calls.end(), [](const comm::CommCall& c) {
-        return c.label == "dp" && (c.what == comm::Collective::all_reduce || c.what == comm::Collective::reduce_scatter);
+        return c.label == "dp" &&
+               (c.what == comm::Collective::all_reduce || c.what == comm::Collective::reduce_scatter);
       });
       const auto over_tp = [](const comm::CommCall& c) { return c.label == "tp"; };
       if (sizes[0] > 1 && sizes[2] > 1) CHECK(std::count_if(of_bucket, calls.end(), over_tp) > 4);
@@ -85,11 +87,12 @@ TEST_CASE("ZeRO 0 to 3: one rank's losses, what is sent and held as predicted, l
       const std::int64_t n = training.parameters();
       const auto sum = [&](comm::Collective what) { return counted.total("dp", what).elements; };
       if (sizes[0] > 1) {
-        CHECK(sum(comm::Collective::all_reduce) == (zero < 2 ? n : 0) + 1 +  // the loss,
+        CHECK(sum(comm::Collective::all_reduce) == (zero < 2 ? n : 0) + 1 +                  // the loss,
                                                        (sizes[1] * sizes[2] == 1 ? 1 : 0));  // the norm
         CHECK(sum(comm::Collective::reduce_scatter) == (zero < 2 ? 0 : n));
         if (zero < 3) CHECK(sum(comm::Collective::all_gather) == (zero == 0 ? 0 : n));
-        // Forward and backward of each micro-batch; where one turns into the other two or three buckets are there.
+        // Forward and backward of each micro-batch; where one turns into the other two or three buckets are
+        // there.
         const std::int64_t bucket = 20'000 / 8 + 4 * deep_gpt().hidden * deep_gpt().hidden;  // at most
         const std::int64_t gathered = sum(comm::Collective::all_gather), passes = 2 * plan.micro_batches;
         if (zero == 3) CHECK(gathered >= passes * (n - 3 * bucket));
@@ -122,9 +125,9 @@ TEST_CASE("parameters averaged every k steps: what each rank would do alone, and
   const auto step_by_hand = [&](Replica& r, int number, std::int64_t first) {
     Tape tape(alone);
     const auto tokens = [&](std::int64_t shift) {
-      return from_function<std::int32_t>(alone, layout<Shard<0, dp>>, {share, deep_gpt().context}, [&](const auto& i) {
-        return deep_token(number, first + i[0], i[1] + shift);
-      });
+      return from_function<std::int32_t>(
+          alone, layout<Shard<0, dp>>, {share, deep_gpt().context},
+          [&](const auto& i) { return deep_token(number, first + i[0], i[1] + shift); });
     };
     r.gradients.reset();
     backward(r.model.loss(tape.input(tokens(0)), tokens(1)));
@@ -163,7 +166,9 @@ TEST_CASE("parameters averaged every k steps: what each rank would do alone, and
           one_rank_dp * (1 + (averages ? training.parameters() : 0)));
     const std::vector<double> mine = values(training.stage());
     std::vector<double> first = mine;
-    if (replicas > 1) mesh.template communicator<dp>().broadcast(first.data(), static_cast<std::int64_t>(first.size()), Element::f64, 0);
+    if (replicas > 1)
+      mesh.template communicator<dp>().broadcast(first.data(), static_cast<std::int64_t>(first.size()),
+                                                 Element::f64, 0);
     CHECK((mine == first) == (averages || mesh.template coordinate<dp>() == 0));
     if (sizes[1] * sizes[2] > 1) continue;  // no rank has the whole model
     for (int r = 0; r < replicas; ++r) step_by_hand(*by_hand[static_cast<std::size_t>(r)], step, r * share);
@@ -178,7 +183,8 @@ TEST_CASE("what DataParallel refuses") {
   Model model(mesh, deep_gpt());
   using Data = DataParallel<dp, Model>;
   CHECK_THROWS_WITH_AS(Data(model, {.zero = 4}), doctest::Contains("zero is 0, 1, 2 or 3; given was 4"), Error);
-  CHECK_THROWS_WITH_AS(Data(model, {.zero = 1, .sync_every = 2}), doctest::Contains("with zero = 0 only"), Error);
+  CHECK_THROWS_WITH_AS(Data(model, {.zero = 1, .sync_every = 2}), doctest::Contains("with zero = 0 only"),
+                       Error);
   CHECK_THROWS_WITH_AS(Data(model, {.sync_every = 0}), doctest::Contains("sync_every = 0"), Error);
   Data data(model, {.zero = 3});
   CHECK_THROWS_WITH_AS(data.step(1e-3), doctest::Contains("reduce() comes before step()"), Error);

@@ -75,7 +75,8 @@ TEST_CASE("thirty losses of every schedule are one rank's, and each rank sends w
       CHECK(counted.total("pp", comm::Collective::send_recv).elements ==
             (tied ? deep_gpt().vocabulary / sizes[2] * deep_gpt().hidden : 0));
       CHECK(counted.total("pp", comm::Collective::broadcast).elements == (s.ranks > 1 ? 1 : 0));
-      CHECK(counted.total("dp", comm::Collective::all_reduce).calls == (sizes[0] > 1 ? 2 : 0));  // gradients, loss
+      CHECK(counted.total("dp", comm::Collective::all_reduce).calls ==
+            (sizes[0] > 1 ? 2 : 0));  // gradients, loss
       CHECK(training.pipeline().peak_in_flight() == s.in_flight[static_cast<std::size_t>(here)]);
     }
   }
@@ -100,7 +101,8 @@ TEST_CASE("send and receive are ops: what goes over comes back as a gradient") {
   const Shape shape{3, 4};
   const auto x0 = from_function<double>(stage, layout<Shard<0, dp>>, {3, 4},
                                         [](const auto& i) { return static_cast<double>(1 + 4 * i[0] + i[1]); });
-  const auto x = here == 0 ? tape.watch(x0) : receive<pp, double, 2, layout_t<Shard<0, dp>>>(mesh, tape, shape, here - 1);
+  const auto x =
+      here == 0 ? tape.watch(x0) : receive<pp, double, 2, layout_t<Shard<0, dp>>>(mesh, tape, shape, here - 1);
   CHECK_THROWS_WITH_AS((void)send<pp>(mesh, x0, here), doctest::Contains("another rank of the axis"), Error);
   CHECK_THROWS_WITH_AS((void)send<pp>(mesh, x0, p), doctest::Contains("another rank of the axis"), Error);
   if (here + 1 < p) {
@@ -113,7 +115,8 @@ TEST_CASE("send and receive are ops: what goes over comes back as a gradient") {
   }
   if (here > 0) return;
   const std::vector<double> dx = gather(tape.gradient(x));
-  for (std::size_t i = 0; i < dx.size(); ++i) CHECK(dx[i] == 2 * std::pow(4.0, p - 1) * static_cast<double>(i + 1));
+  for (std::size_t i = 0; i < dx.size(); ++i)
+    CHECK(dx[i] == 2 * std::pow(4.0, p - 1) * static_cast<double>(i + 1));
 }
 
 TEST_CASE("what does not fit is said on every rank") {
@@ -133,7 +136,8 @@ TEST_CASE("what does not fit is said on every rank") {
   auto broken = schedule;
   broken.actions[0].pop_back();
   CHECK_THROWS_WITH_AS(make_pipeline<pp>(mesh, stage, broken), doctest::Contains("rank "), Error);
-  CHECK_THROWS_WITH_AS(MicroBatches(12, 5, 4), doctest::Contains("12 samples, 5 micro-batches, 4 ranks"), Error);
+  CHECK_THROWS_WITH_AS(MicroBatches(12, 5, 4), doctest::Contains("12 samples, 5 micro-batches, 4 ranks"),
+                       Error);
   CHECK_THROWS_WITH_AS(MicroBatches(13, 2, 4), doctest::Contains("13 samples, 4 ranks"), Error);
   const MicroBatches five(12, 5);
   std::int64_t next = 0;

@@ -57,7 +57,8 @@ TEST_CASE("a thousand schedules: right, within their memory, and their bubble is
     const double least = (c.chunks * c.micro_batches + c.ranks - 1) * (durations.forward + durations.backward);
     if (c.chunks == 1 || n % 3 != 2) {
       CHECK(line.total == least);
-      CHECK(line.bubble_share() == doctest::Approx(bubble_formula(c.ranks, c.micro_batches, c.chunks)).epsilon(1e-12));
+      CHECK(line.bubble_share() ==
+            doctest::Approx(bubble_formula(c.ranks, c.micro_batches, c.chunks)).epsilon(1e-12));
     } else {  // ranks whose forwards and backwards do not keep step wait a little for each other's sends
       CHECK(line.total >= least);
       CHECK(line.total <= 1.02 * least);
@@ -105,18 +106,31 @@ TEST_CASE("a schedule that is changed is found wrong, by rank and action") {
 
   // Two ranks that each send before they receive: right with buffers, stuck without.
   PipelineSchedule s{PipelineKind::one_f_one_b, 2, 1, 2, {}, {2, 2}};
-  s.actions = {{{Act::forward, 0}, {Act::send_activation, 0}, {Act::forward, 1}, {Act::send_activation, 1},
-                {Act::receive_gradient, 0}, {Act::backward, 0}, {Act::receive_gradient, 1}, {Act::backward, 1}},
-               {{Act::receive_activation, 0}, {Act::forward, 0}, {Act::backward, 0}, {Act::send_gradient, 0},
-                {Act::receive_activation, 1}, {Act::forward, 1}, {Act::backward, 1}, {Act::send_gradient, 1}}};
+  s.actions = {{{Act::forward, 0},
+                {Act::send_activation, 0},
+                {Act::forward, 1},
+                {Act::send_activation, 1},
+                {Act::receive_gradient, 0},
+                {Act::backward, 0},
+                {Act::receive_gradient, 1},
+                {Act::backward, 1}},
+               {{Act::receive_activation, 0},
+                {Act::forward, 0},
+                {Act::backward, 0},
+                {Act::send_gradient, 0},
+                {Act::receive_activation, 1},
+                {Act::forward, 1},
+                {Act::backward, 1},
+                {Act::send_gradient, 1}}};
   CHECK(problem_in(s) ==
         "rank 0, action 3 (send activation of micro-batch 1 to rank 1) waits for ever; "
         "rank 1, action 3 (send gradient of micro-batch 0 to rank 0) waits for ever");
   std::swap(s.actions[0][3], s.actions[0][4]);
   CHECK(problem_in(s) == "");
   s.in_flight[1] = 0;
-  CHECK(problem_in(s) == "rank 1, action 1 (forward of micro-batch 0) puts 1 micro-batches in flight, more than the 0 "
-                         "that the rank has memory for");
+  CHECK(problem_in(s) ==
+        "rank 1, action 1 (forward of micro-batch 0) puts 1 micro-batches in flight, more than the 0 "
+        "that the rank has memory for");
   s.in_flight[1] = 1;
   std::swap(s.actions[1][1], s.actions[1][2]);
   CHECK(problem_in(s) == "rank 1, action 1 (backward of micro-batch 0) comes before the forward");
@@ -125,15 +139,21 @@ TEST_CASE("a schedule that is changed is found wrong, by rank and action") {
 }
 
 TEST_CASE("what a schedule needs is said where it is missing") {
-  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::one_f_one_b, 4, 3),
-                       "tpx::make_pipeline_schedule: 1f1b on 4 ranks needs at least 4 micro-batches; given were 3; "
-                       "gpipe takes any number",
+  CHECK_THROWS_WITH_AS(
+      make_pipeline_schedule(PipelineKind::one_f_one_b, 4, 3),
+      "tpx::make_pipeline_schedule: 1f1b on 4 ranks needs at least 4 micro-batches; given were 3; "
+      "gpipe takes any number",
+      Error);
+  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::interleaved, 2, 1, 2),
+                       doctest::Contains("at least 2"), Error);
+  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::gpipe, 2, 0), doctest::Contains("given were 0"),
                        Error);
-  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::interleaved, 2, 1, 2), doctest::Contains("at least 2"), Error);
-  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::gpipe, 2, 0), doctest::Contains("given were 0"), Error);
-  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::gpipe, 2, 4, 2), doctest::Contains("only interleaved"), Error);
-  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::gpipe, 0, 4), doctest::Contains("ranks = 0"), Error);
-  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::gpipe, 2, 4, 1, {0, 1, 0}), doctest::Contains("take time"), Error);
+  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::gpipe, 2, 4, 2),
+                       doctest::Contains("only interleaved"), Error);
+  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::gpipe, 0, 4), doctest::Contains("ranks = 0"),
+                       Error);
+  CHECK_THROWS_WITH_AS(make_pipeline_schedule(PipelineKind::gpipe, 2, 4, 1, {0, 1, 0}),
+                       doctest::Contains("take time"), Error);
   CHECK_THROWS_WITH_AS(pipeline_kind("1F1B"), doctest::Contains("given was '1F1B'"), Error);
   for (const auto kind : {PipelineKind::gpipe, PipelineKind::one_f_one_b, PipelineKind::interleaved})
     CHECK(pipeline_kind(name(kind)) == kind);
@@ -215,9 +235,11 @@ TEST_CASE("layers on stages: by cost, by hand, and what is no placement") {
   refused("1-8", "the pipeline has 2 stages, not 1");
   refused("1-4,5-9", "the last layer is 9, and the model has 8");
   refused("1-4,5-99999999999999999999", "is no range of layers");
-  CHECK_THROWS_WITH_AS(even_layers(3, 4), "tpx::balance_layers: each stage has at least one layer; 4 stages, 3 layers", Error);
+  CHECK_THROWS_WITH_AS(even_layers(3, 4),
+                       "tpx::balance_layers: each stage has at least one layer; 4 stages, 3 layers", Error);
   CHECK_THROWS_WITH_AS(even_layers(0, 1), doctest::Contains("at least one layer"), Error);
   CHECK_THROWS_WITH_AS(balance_layers({1, -1}, 1), doctest::Contains("no negative number"), Error);
-  CHECK_THROWS_WITH_AS(LayerPlacement({{0, 2}, {3, 4}}), doctest::Contains("begins where the one before ends"), Error);
+  CHECK_THROWS_WITH_AS(LayerPlacement({{0, 2}, {3, 4}}), doctest::Contains("begins where the one before ends"),
+                       Error);
   CHECK_THROWS_WITH_AS(LayerPlacement({{0, 2}, {2, 2}}), doctest::Contains("at least one layer"), Error);
 }

@@ -47,9 +47,9 @@ struct Chain {
   const Mesh& mesh() const { return mesh_; }
   Shape activation_shape(const MicroBatches& batch, int m) const { return {batch[m].extent, features}; }
   auto enter(Tape<Mesh>& tape, const MicroBatches& batch, int m) const {
-    return tape.input(from_function<double>(mesh_, layout<Shard<0, dp>>, {batch[m].extent, features}, [&](const auto& i) {
-      return std::sin(static_cast<double>(3 * (batch[m].offset + i[0]) + i[1]));
-    }));
+    return tape.input(from_function<double>(
+        mesh_, layout<Shard<0, dp>>, {batch[m].extent, features},
+        [&](const auto& i) { return std::sin(static_cast<double>(3 * (batch[m].offset + i[0]) + i[1])); }));
   }
   template <class X>
   X run(int chunk, const X& x) const {
@@ -78,7 +78,8 @@ Result run(PipelineKind kind, int ranks, int micro_batches, int chunks) {
     Chain stage(stage_mesh<pp>(mesh), schedule, world.rank());
     auto pipeline = make_pipeline<pp>(mesh, stage, schedule);
     int final_gradients = 0, weights = 0;
-    const auto loss = pipeline.run(MicroBatches(samples, micro_batches), [&](ParameterState&) { ++final_gradients; });
+    const auto loss =
+        pipeline.run(MicroBatches(samples, micro_batches), [&](ParameterState&) { ++final_gradients; });
     losses[static_cast<std::size_t>(world.rank())] = item(redistribute<Invariant<dp>>(loss));
     for (const auto& chunk : stage.chunks) {
       for (const auto& w : chunk) {
@@ -88,7 +89,8 @@ Result run(PipelineKind kind, int ranks, int micro_batches, int chunks) {
       }
     }
     // In the last backward, which is of the first chunk.
-    if (final_gradients != static_cast<int>(stage.chunks[0].size()) || weights < final_gradients) throw Error("final gradients");
+    if (final_gradients != static_cast<int>(stage.chunks[0].size()) || weights < final_gradients)
+      throw Error("final gradients");
   });
   result.loss = losses[0];
   for (const double loss : losses) CHECK(loss == result.loss);
@@ -105,7 +107,9 @@ TEST_CASE("schedules run on ranks whose sends wait, and find the loss and gradie
   for (int n = 0; n < 40; ++n) {
     const auto kind = static_cast<PipelineKind>(n % 3);
     const int ranks = 1 + static_cast<int>(random() % 6);
-    const int chunks = kind == PipelineKind::interleaved ? 1 + static_cast<int>(random() % static_cast<unsigned>(layers / ranks)) : 1;
+    const int chunks = kind == PipelineKind::interleaved
+                           ? 1 + static_cast<int>(random() % static_cast<unsigned>(layers / ranks))
+                           : 1;
     const int micro_batches = least_micro_batches(kind, ranks) + static_cast<int>(random() % 20);
     CAPTURE(name(kind));
     CAPTURE(ranks);

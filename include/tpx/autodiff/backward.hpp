@@ -42,8 +42,7 @@ struct loss;
 /// @param  final_gradient  called once for each parameter, final_gradient(ParameterState&), as soon as nothing
 ///         that is still to come in this backward adds to its gradient
 template <Tensor X>
-void backward(const X& loss,
-              const typename Tape<typename X::mesh_type>::Final& final_gradient = {}) {
+void backward(const X& loss, const typename Tape<typename X::mesh_type>::Final& final_gradient = {}) {
   constexpr bool on_tape = std::is_same_v<typename X::track_type, OnTape<typename X::mesh_type>>;
   constexpr bool no_replicate = detail::no_axis_is(X::spec, Kind::replicate);
   detail::a_loss_is_a_scalar<X::ndim == 0, detail::loss<typename X::layout_type>>();

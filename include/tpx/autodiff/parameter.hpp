@@ -19,9 +19,9 @@ struct ParameterState {
   bool counts = true;      ///< in a norm over all ranks: of its copies on several pipeline ranks one does
   Buffer gradient{};       ///< of the dual layout; memory of the first use on a tape, kept
   bool filled = false;     ///< whether the gradient holds one since it was reset
-  bool reduced = false;     ///< whether it has been summed over the ranks: no longer of the dual layout
-  bool late = false;       ///< whether the gradient's memory is taken by the backward that fills it, not the forward
-  bool gathered = false;    ///< whether it lies in a Gradients' memory
+  bool reduced = false;    ///< whether it has been summed over the ranks: no longer of the dual layout
+  bool late = false;       ///< whether the backward that fills it takes the gradient's memory, not the forward
+  bool gathered = false;   ///< whether it lies in a Gradients' memory
   std::int64_t step = -1;  ///< of the tape that it was last used on, and its node there
   int node = -1;
 };
@@ -59,8 +59,9 @@ template <class T, int N, class L, class Mesh>
 DTensor<T, N, dual_t<L>, Mesh> gradient(const Parameter<T, N, L, Mesh>& p) {
   TPX_EXPECTS(p.track().state->filled, p.track().state->name,
               "backward reaches the parameter before its gradient is read");
-  TPX_EXPECTS(!p.track().state->reduced, p.track().state->name,
-              "after Gradients::reduce a gradient is of another layout: read it by reduced.gradient(parameter)");
+  TPX_EXPECTS(
+      !p.track().state->reduced, p.track().state->name,
+      "after Gradients::reduce a gradient is of another layout: read it by reduced.gradient(parameter)");
   return {p.mesh(), p.shape(), p.track().state->gradient};
 }
 

@@ -280,7 +280,8 @@ class Tape {
       for (const int node : r.in) {
         if (node < 0 || first_use[static_cast<std::size_t>(node)] != i) continue;
         first_use[static_cast<std::size_t>(node)] = records_.size();  // an operand may come twice
-        if (const auto& parameter = nodes_[static_cast<std::size_t>(node)].parameter) final_gradient(*parameter);
+        if (const auto& parameter = nodes_[static_cast<std::size_t>(node)].parameter)
+          final_gradient(*parameter);
       }
     }
     records_.clear();
@@ -309,7 +310,7 @@ class Tape {
   std::vector<detail::Record<Mesh>> records_;
   std::vector<Node> nodes_;
   std::int64_t step_ = next_step();
-  bool begun_ = false;   ///< a backward that failed half-way cannot be taken up again
+  bool begun_ = false;  ///< a backward that failed half-way cannot be taken up again
   bool walked_ = false;
 };
 

@@ -14,9 +14,11 @@ namespace detail {
 
 template <bool fits, class... Facts>
 constexpr void sent_along_another_axis() {
-  static_assert(fits, "tpx::send, tpx::receive: a tensor goes along an axis that its own mesh does not have: with other "
-                      "layers on each rank of pp, tensors are on the mesh of the other axes, stage_mesh<pp>(mesh) "
-                      "(see along, on)");
+  static_assert(
+      fits,
+      "tpx::send, tpx::receive: a tensor goes along an axis that its own mesh does not have: with other "
+      "layers on each rank of pp, tensors are on the mesh of the other axes, stage_mesh<pp>(mesh) "
+      "(see along, on)");
 }
 template <class Axis>
 struct along;
@@ -25,8 +27,8 @@ struct on_mesh;
 
 template <class Axis, class Whole, class Mesh>
 constexpr void check_sent() {
-  sent_along_another_axis<index_of<Axis, typename Whole::axes> >= 0 && index_of<Axis, typename Mesh::axes> < 0,
-                          along<Axis>, on_mesh<typename Mesh::axes>>();
+  sent_along_another_axis < index_of<Axis, typename Whole::axes> >= 0 &&
+      index_of<Axis, typename Mesh::axes><0, along<Axis>, on_mesh<typename Mesh::axes>>();
 }
 
 /// Values and gradients between the same two ranks do not meet.
@@ -50,7 +52,8 @@ Buffer receive_elements(const Whole& mesh, std::int64_t count, int from, int tag
   const Region region("tpx::receive");
   Buffer memory = allocate<T>(mesh, count);
   before_host_reads(mesh);  // kernels may still read what was in this memory
-  mesh.template communicator<Axis>().recv(memory.as<T>(), count, element_v<T>, from, tag, mesh.context().queue());
+  mesh.template communicator<Axis>().recv(memory.as<T>(), count, element_v<T>, from, tag,
+                                          mesh.context().queue());
   return memory;
 }
 
@@ -67,13 +70,15 @@ void save_transfer(Record<Mesh>& r, const Whole& mesh, int peer, std::int64_t co
 template <class Axis, class T, class Whole, class Mesh>
 void send_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Whole& mesh = *r.saved[0].template as<Whole>();
-  tape.template give<T>(r.in[0], receive_elements<Axis, T>(mesh, r.extent[1], static_cast<int>(r.extent[0]), gradient_tag));
+  tape.template give<T>(
+      r.in[0], receive_elements<Axis, T>(mesh, r.extent[1], static_cast<int>(r.extent[0]), gradient_tag));
 }
 
 template <class Axis, class T, class Whole, class Mesh>
 void receive_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Whole& mesh = *r.saved[0].template as<Whole>();
-  send_elements<Axis, T>(mesh, tape.template gradient_of<T>(r.out), r.extent[1], static_cast<int>(r.extent[0]), gradient_tag);
+  send_elements<Axis, T>(mesh, tape.template gradient_of<T>(r.out), r.extent[1], static_cast<int>(r.extent[0]),
+                         gradient_tag);
 }
 
 }  // namespace detail
@@ -122,7 +127,8 @@ DTensor<T, N, L, Mesh> receive(const Whole& mesh, const Mesh& stage, const Shape
 /// The same on a tape: backward sends the tensor's gradient to where it came from.
 /// @comm   forward: recv of the local elements along Axis. backward: send of as many
 template <class Axis, class T, int N, class L, class Whole, class Mesh>
-DTensor<T, N, L, Mesh, OnTape<Mesh>> receive(const Whole& mesh, Tape<Mesh>& tape, const Shape& shape, int from) {
+DTensor<T, N, L, Mesh, OnTape<Mesh>> receive(const Whole& mesh, Tape<Mesh>& tape, const Shape& shape,
+                                             int from) {
   const auto x = receive<Axis, T, N, L>(mesh, tape.mesh(), shape, from);
   const int node = tape.add_node(x.local_count());
   detail::Record<Mesh>& r = tape.record(&detail::receive_backward<Axis, T, Whole, Mesh>);

@@ -13,12 +13,12 @@ namespace detail {
 /// its memory is its own.
 struct Block {
   void* data = nullptr;
-  std::int64_t bytes = 0;      ///< as asked for
-  std::int64_t capacity = 0;   ///< as kept by the pool
+  std::int64_t bytes = 0;     ///< as asked for
+  std::int64_t capacity = 0;  ///< as kept by the pool
   std::int64_t holders = 0;
   void (*release)(Block*) = nullptr;  ///< gives it back: to its pool, or to whoever lent it
   void* owner = nullptr;
-  std::shared_ptr<void> lender;  ///< keeps borrowed memory alive, where it has an owner
+  std::shared_ptr<void> lender;     ///< keeps borrowed memory alive, where it has an owner
   void (*fetch)(Block*) = nullptr;  ///< brings memory that may be away, before it is used
   bool away = false;
 };

@@ -104,7 +104,8 @@ class DTensor {
 
   /// This rank's shard, in the execution space's memory.
   T* data() const {
-    TPX_EXPECTS(!shard_.away(), describe(), "a parameter whose pieces lie on several ranks is gathered before it is read");
+    TPX_EXPECTS(!shard_.away(), describe(),
+                "a parameter whose pieces lie on several ranks is gathered before it is read");
     return shard_.template as<T>();
   }
   const Buffer& shard() const { return shard_; }

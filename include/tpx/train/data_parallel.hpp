@@ -19,14 +19,15 @@ namespace tpx {
 
 /// How ranks with other data share the work of training.
 struct DataParallelOptions {
-  int zero = 0;                    ///< what they split: 1 the optimizer's state, 2 gradients too, 3 parameters too
-  std::int64_t bucket_bytes = 0;   ///< gradients are reduced in buckets of at least this; 0: all in one
-  int sync_every = 1;              ///< more: gradients stay apart, and parameters are averaged every so many steps
+  int zero = 0;  ///< what they split: 1 the optimizer's state, 2 gradients too, 3 parameters too
+  std::int64_t bucket_bytes = 0;  ///< gradients are reduced in buckets of at least this; 0: all in one
+  int sync_every = 1;  ///< more: gradients stay apart, and parameters are averaged every so many steps
   AdamWOptions adamw{};
 };
 
-/// Trains a model whose batch is split over an axis: gradients are summed over it once a step, in buckets, while
-/// backward still runs, and AdamW updates the parameters. What ranks hold of a bucket of n elements on Axis:
+/// Trains a model whose batch is split over an axis: gradients are summed over it once a step, in buckets,
+/// while backward still runs, and AdamW updates the parameters. What ranks hold of a bucket of n elements on
+/// Axis:
 ///
 ///   zero   gradient        optimizer's state   parameter       a step communicates, of n elements
 ///   0      P -> R          R                   R               all_reduce
@@ -56,7 +57,10 @@ class DataParallel {
   /// @comm   makes a communicator of the ranks along Axis
   /// @throws tpx::Error naming the option or the parameter
   explicit DataParallel(Model& model, const DataParallelOptions& options = {})
-      : model_(&model), mesh_(model.mesh()), options_(checked(options)), buckets_(mesh_, options.zero, together()) {
+      : model_(&model),
+        mesh_(model.mesh()),
+        options_(checked(options)),
+        buckets_(mesh_, options.zero, together()) {
     std::vector<std::string> tied;
     if constexpr (requires { model.visit_tied([](auto&) {}); })
       model.visit_tied([&](auto& p) { tied.push_back(p.track().state->name); });
@@ -66,7 +70,8 @@ class DataParallel {
       constexpr unsigned all = (1u << Mesh::axes::size) - 1;
       detail::check_reduced<(partial & ~over_), typename Mesh::axes, over<Axis, More...>>();
       const bool is_tied = std::find(tied.begin(), tied.end(), p.track().state->name) != tied.end();
-      buckets_.add({p.track().state, p.shard(), p.local_count(), partial, all & ~shards}, is_tied, options.bucket_bytes);
+      buckets_.add({p.track().state, p.shard(), p.local_count(), partial, all & ~shards}, is_tied,
+                   options.bucket_bytes);
     });
     buckets_.lay_out();
     model.visit([&, next = std::size_t{0}]<class P>(P& p) mutable {
@@ -105,7 +110,8 @@ class DataParallel {
     model_->visit_tied([&](auto& p) {
       for (const auto& s : buckets_.slots())
         if (s.slot.state == p.track().state && buckets_.mine_of(s).extent > 0)
-          detail::add_from_rank<PipelineAxis>(mesh, mesh_, buckets_.gradient_of(s), buckets_.mine_of(s).extent, *other);
+          detail::add_from_rank<PipelineAxis>(mesh, mesh_, buckets_.gradient_of(s), buckets_.mine_of(s).extent,
+                                              *other);
     });
   }
 
@@ -134,7 +140,9 @@ class DataParallel {
   /// Updates the parameters by their gradients, scaled where they were clipped.
   /// @pre    reduce() came since reset()
   /// @comm   zero 1 and 2: all_gather of each bucket; sync_every: all_reduce of each every so many steps
-  void step(double learning_rate, const ClippedNorm<T, Mesh>& clipped) { update(learning_rate, clipped.factor()); }
+  void step(double learning_rate, const ClippedNorm<T, Mesh>& clipped) {
+    update(learning_rate, clipped.factor());
+  }
   void step(double learning_rate) { update(learning_rate, nullptr); }
 
   /// What this rank updates of a parameter: `count` elements of its shard, row-major, from `offset` on, and the
@@ -152,7 +160,8 @@ class DataParallel {
       if (mine.extent == 0) {
         all.push_back({s.slot.state, mine.offset, 0, nullptr, nullptr, nullptr});
       } else {
-        all.push_back({s.slot.state, mine.offset, mine.extent, buckets_.value_of(s), buckets_.first_of(s), buckets_.second_of(s)});
+        all.push_back({s.slot.state, mine.offset, mine.extent, buckets_.value_of(s), buckets_.first_of(s),
+                       buckets_.second_of(s)});
       }
     }
     return all;
@@ -171,10 +180,14 @@ class DataParallel {
   bool together() const { return options_.sync_every == 1; }
 
   static const DataParallelOptions& checked(const DataParallelOptions& o) {
-    if (o.zero < 0 || o.zero > 3) fail("tpx::DataParallel: zero is 0, 1, 2 or 3; given was " + std::to_string(o.zero));
+    if (o.zero < 0 || o.zero > 3)
+      fail("tpx::DataParallel: zero is 0, 1, 2 or 3; given was " + std::to_string(o.zero));
     if (o.sync_every < 1 || (o.sync_every > 1 && o.zero > 0))
-      fail("tpx::DataParallel: sync_every is at least 1, and more than 1 with zero = 0 only, where every rank has all "
-           "parameters; given were sync_every = " + std::to_string(o.sync_every) + ", zero = " + std::to_string(o.zero));
+      fail(
+          "tpx::DataParallel: sync_every is at least 1, and more than 1 with zero = 0 only, where every rank "
+          "has all "
+          "parameters; given were sync_every = " +
+          std::to_string(o.sync_every) + ", zero = " + std::to_string(o.zero));
     return o;
   }
 
@@ -189,8 +202,8 @@ class DataParallel {
       T* const first = buckets_.first_of(s);
       T* const second = buckets_.second_of(s);
       mesh_.context().launch({14 * count, 7 * count * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-        kernel::adamw(exec, count, buckets_.value_of(s), static_cast<const T*>(buckets_.gradient_of(s)), first, second, p,
-                      factor);
+        kernel::adamw(exec, count, buckets_.value_of(s), static_cast<const T*>(buckets_.gradient_of(s)), first,
+                      second, p, factor);
       });
     }
     ++steps_;

@@ -29,8 +29,8 @@ class TrainedBuckets {
     std::int64_t count = 0;
     std::pair<std::size_t, std::size_t> slots{};
     bool closed = false;
-    Piece mine{};             ///< what this rank updates
-    Buffer gradient{};        ///< all of it, or this rank's piece
+    Piece mine{};              ///< what this rank updates
+    Buffer gradient{};         ///< all of it, or this rank's piece
     Buffer first{}, second{};  ///< the optimizer's state for `mine`
     std::size_t waits_for = 0;
     bool reduced = false;
@@ -38,7 +38,8 @@ class TrainedBuckets {
 
   /// @param zero      what the ranks along Axis split: 1 the optimizer's state, 2 gradients, 3 parameters too
   /// @param together  whether gradients are summed over Axis
-  TrainedBuckets(const Mesh& mesh, int zero, bool together) : mesh_(mesh), zero_(zero), together_(together), values_(mesh) {}
+  TrainedBuckets(const Mesh& mesh, int zero, bool together)
+      : mesh_(mesh), zero_(zero), together_(together), values_(mesh) {}
   TrainedBuckets(const TrainedBuckets&) = delete;
   TrainedBuckets& operator=(const TrainedBuckets&) = delete;
   ~TrainedBuckets() {
@@ -53,11 +54,12 @@ class TrainedBuckets {
   ZeroParameters<T, Axis, Mesh>& values() { return values_; }
   bool splits(const Bucket& bucket, int stage) const { return zero_ >= stage && (bucket.axes & axis_) != 0; }
 
-  /// A parameter at the end of the last bucket, or in a new one. A tied one is alone, so that its pieces are the
-  /// same on the other rank that has it.
+  /// A parameter at the end of the last bucket, or in a new one. A tied one is alone, so that its pieces are
+  /// the same on the other rank that has it.
   void add(ParameterSlot slot, bool alone, std::int64_t bucket_bytes) {
     for (const Slot& s : slots_)
-      TPX_EXPECTS(s.slot.state->name != slot.state->name, slot.state->name, "the parameters of a model have distinct names");
+      TPX_EXPECTS(s.slot.state->name != slot.state->name, slot.state->name,
+                  "the parameters of a model have distinct names");
     TPX_EXPECTS(!slot.state->gathered, slot.state->name, "a parameter's gradient lies in one place at a time");
     if (buckets_.empty() || buckets_.back().closed || alone || buckets_.back().axes != slot.reduced_over)
       buckets_.push_back({slot.reduced_over, 0, {slots_.size(), slots_.size()}});
@@ -114,13 +116,15 @@ class TrainedBuckets {
     unsigned rest = together_ ? bucket.axes : bucket.axes & ~axis_;
     if (splits(bucket, 2)) {
       using AxisMesh = std::decay_t<decltype(values_.axis_mesh())>;
-      const DTensor<T, 1, layout_t<Partial<Axis>>, AxisMesh> terms(values_.axis_mesh(), Shape{bucket.count}, std::move(whole));
+      const DTensor<T, 1, layout_t<Partial<Axis>>, AxisMesh> terms(values_.axis_mesh(), Shape{bucket.count},
+                                                                   std::move(whole));
       bucket.gradient = redistribute<Shard<0, Balanced, Axis>>(terms).shard();
       rest &= ~axis_;
     }
     T* const data = bucket.gradient.template as<T>();
     const std::int64_t count = splits(bucket, 2) ? bucket.mine.extent : bucket.count;
-    if (rest != 0 && mesh_.grid().ranks(rest) > 1) all_reduce(mesh_, rest, static_cast<const T*>(data), data, count);
+    if (rest != 0 && mesh_.grid().ranks(rest) > 1)
+      all_reduce(mesh_, rest, static_cast<const T*>(data), data, count);
     // A loss is a sum over the global count: by itself a rank has 1/p of its own mean.
     if (!together_) scale(data, count, static_cast<double>(mesh_.grid().ranks(axis_)));
   }
@@ -169,7 +173,9 @@ class TrainedBuckets {
   static T* plus(T* base, std::int64_t offset) { return Mesh::context_type::has_memory ? base + offset : base; }
 
   /// Of mine_of(s) in the bucket's piece.
-  std::int64_t place(const Slot& s) const { return s.offset + mine_of(s).offset - buckets_[s.bucket].mine.offset; }
+  std::int64_t place(const Slot& s) const {
+    return s.offset + mine_of(s).offset - buckets_[s.bucket].mine.offset;
+  }
 
   /// A parameter's gradient goes to its place in the bucket; zeros where no backward reached it.
   void collect(const Slot& s, const Buffer& whole) {
@@ -180,7 +186,8 @@ class TrainedBuckets {
     if (!state.filled)
       mesh_.context().launch({0, count * std::int64_t{sizeof(T)}},
                              [&](const auto& exec) { kernel::fill(exec, to, count, T(0)); });
-    if (state.late && state.filled) copy_elements(mesh_, static_cast<const T*>(state.gradient.template as<T>()), to, count);
+    if (state.late && state.filled)
+      copy_elements(mesh_, static_cast<const T*>(state.gradient.template as<T>()), to, count);
     if (state.late) state.gradient.reset();
     state.filled = state.reduced = true;
   }

@@ -56,8 +56,8 @@ class Pipeline {
   Pipeline(const Mesh& mesh, Stage& stage, PipelineSchedule schedule)
       : mesh_(mesh), stage_(&stage), schedule_(std::move(schedule)), rank_(mesh.template coordinate<Axis>()) {
     if (schedule_.ranks != mesh.template size<Axis>())
-      fail("tpx::Pipeline: the schedule is for as many ranks as the axis " + std::string(Axis::name) + " has; " +
-           std::to_string(schedule_.ranks) + " and " + std::to_string(mesh.template size<Axis>()));
+      fail("tpx::Pipeline: the schedule is for as many ranks as the axis " + std::string(Axis::name) +
+           " has; " + std::to_string(schedule_.ranks) + " and " + std::to_string(mesh.template size<Axis>()));
     check(schedule_);
   }
 
@@ -81,9 +81,8 @@ class Pipeline {
     stage_->mesh().context().launch({}, [&](const auto& exec) { kernel::fill(exec, total.data(), 1, T(0)); });
     using Act = PipelineAction::Act;
     const auto& mine = schedule_.actions[static_cast<std::size_t>(rank_)];
-    const auto of_last_backward = std::find_if(mine.rbegin(), mine.rend(), [](const PipelineAction& a) {
-      return a.act == Act::backward;
-    });
+    const auto of_last_backward = std::find_if(mine.rbegin(), mine.rend(),
+                                               [](const PipelineAction& a) { return a.act == Act::backward; });
     for (const PipelineAction& a : mine) {
       const Place place{a.micro_batch, a.chunk};
       const int peer = schedule_.peer(rank_, a);
@@ -115,7 +114,8 @@ class Pipeline {
           break;
       }
     }
-    detail::broadcast(mesh_, 1u << detail::index_of<Axis, typename Mesh::axes>, total.data(), 1, schedule_.ranks - 1);
+    detail::broadcast(mesh_, 1u << detail::index_of<Axis, typename Mesh::axes>, total.data(), 1,
+                      schedule_.ranks - 1);
     return total;
   }
 
@@ -135,7 +135,8 @@ class Pipeline {
           if (from_here) return *from_here;
           return Untaped(stage_->mesh(), stage_->activation_shape(batch, m),
                          receive<Activation>(stage_->activation_shape(batch, m), (at - 1) % schedule_.ranks,
-                                             detail::value_tag).shard());
+                                             detail::value_tag)
+                             .shard());
         };
         const Untaped y = stage_->run(c, x());
         if (at + 1 == schedule_.stages()) {
@@ -143,7 +144,8 @@ class Pipeline {
         } else if (schedule_.ranks == 1) {
           from_here = y;
         } else {
-          detail::send_elements<Axis, T>(mesh_, y.data(), y.local_count(), (at + 1) % schedule_.ranks, detail::value_tag);
+          detail::send_elements<Axis, T>(mesh_, y.data(), y.local_count(), (at + 1) % schedule_.ranks,
+                                         detail::value_tag);
         }
       }
     }
@@ -197,7 +199,8 @@ class Pipeline {
     Tape<StageMesh>& tape = *tapes_[flight.tape].tape;
     if (flight.y) tpx::backward(*flight.y, take(gradients_, place), final_gradient);
     if (flight.from_loss) flight.from_loss(final_gradient);
-    if (flight.x && schedule_.ranks == 1) gradients_.emplace(Place{a.micro_batch, a.chunk - 1}, tape.gradient(*flight.x));
+    if (flight.x && schedule_.ranks == 1)
+      gradients_.emplace(Place{a.micro_batch, a.chunk - 1}, tape.gradient(*flight.x));
     if (flight.x && schedule_.ranks > 1) sent_back_.emplace(place, tape.gradient(*flight.x));
     tape.clear();
     tapes_[flight.tape].free = true;

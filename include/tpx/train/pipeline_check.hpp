@@ -14,13 +14,15 @@ namespace tpx {
 /// "backward of micro-batch 3", "send activation of micro-batch 0, chunk 1, to rank 2".
 inline std::string describe(const PipelineSchedule& s, int rank, const PipelineAction& a) {
   using Act = PipelineAction::Act;
-  const char* const what[] = {"forward", "backward", "send activation", "receive activation", "send gradient",
-                              "receive gradient"};
-  std::string text = std::string(what[static_cast<int>(a.act)]) + " of micro-batch " + std::to_string(a.micro_batch);
+  const char* const what[] = {"forward",       "backward",        "send activation", "receive activation",
+                              "send gradient", "receive gradient"};
+  std::string text =
+      std::string(what[static_cast<int>(a.act)]) + " of micro-batch " + std::to_string(a.micro_batch);
   if (s.chunks > 1) text += ", chunk " + std::to_string(a.chunk);
   if (a.act == Act::forward || a.act == Act::backward) return text;
   const bool sends = a.act == Act::send_activation || a.act == Act::send_gradient;
-  return text + (s.chunks > 1 ? ", " : " ") + (sends ? "to" : "from") + " rank " + std::to_string(s.peer(rank, a));
+  return text + (s.chunks > 1 ? ", " : " ") + (sends ? "to" : "from") + " rank " +
+         std::to_string(s.peer(rank, a));
 }
 
 /// When each action of a schedule begins and ends, where a send lasts until it is received.
@@ -59,7 +61,8 @@ namespace detail {
 
 inline std::string pipeline_place(const PipelineSchedule& s, int rank, std::size_t index) {
   const PipelineAction& a = s.actions[static_cast<std::size_t>(rank)][index];
-  return "rank " + std::to_string(rank) + ", action " + std::to_string(index) + " (" + describe(s, rank, a) + ")";
+  return "rank " + std::to_string(rank) + ", action " + std::to_string(index) + " (" + describe(s, rank, a) +
+         ")";
 }
 
 /// What is wrong with one rank's list by itself.
@@ -73,7 +76,8 @@ inline std::string problem_in_rank(const PipelineSchedule& s, int rank) {
     const PipelineAction& a = mine[i];
     if (a.micro_batch < 0 || a.micro_batch >= s.micro_batches || a.chunk < 0 || a.chunk >= s.chunks)
       return "rank " + std::to_string(rank) + ", action " + std::to_string(i) +
-             ": there is no such micro-batch or chunk: " + std::to_string(a.micro_batch) + ", " + std::to_string(a.chunk);
+             ": there is no such micro-batch or chunk: " + std::to_string(a.micro_batch) + ", " +
+             std::to_string(a.chunk);
     const std::string here = pipeline_place(s, rank, i);
     const int stage = s.stage(rank, a.chunk);
     const bool first = stage == 0, last = stage == s.stages() - 1, alone = s.ranks == 1;
@@ -155,7 +159,8 @@ inline PipelineTimeline simulate(const PipelineSchedule& s, const PipelineDurati
   for (int r = 0; r < s.ranks; ++r) {
     if (next_of(r) == nullptr) continue;
     line.stuck += (line.stuck.empty() ? "" : "; ") +
-                  detail::pipeline_place(s, r, line.spans[static_cast<std::size_t>(r)].size()) + " waits for ever";
+                  detail::pipeline_place(s, r, line.spans[static_cast<std::size_t>(r)].size()) +
+                  " waits for ever";
   }
   return line;
 }
@@ -167,7 +172,8 @@ inline PipelineTimeline simulate(const PipelineSchedule& s, const PipelineDurati
 ///   - with sends that wait for their receive all ranks come to their end.
 inline std::string problem_in(const PipelineSchedule& s) {
   const auto ranks = static_cast<std::size_t>(std::max(s.ranks, 0));
-  if (s.ranks < 1 || s.chunks < 1 || s.micro_batches < 1 || s.actions.size() != ranks || s.in_flight.size() != ranks)
+  if (s.ranks < 1 || s.chunks < 1 || s.micro_batches < 1 || s.actions.size() != ranks ||
+      s.in_flight.size() != ranks)
     return "a schedule has a list of actions and a bound for each of its ranks, and something to do";
   for (int r = 0; r < s.ranks; ++r)
     if (std::string problem = detail::problem_in_rank(s, r); !problem.empty()) return problem;

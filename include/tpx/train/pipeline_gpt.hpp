@@ -74,9 +74,10 @@ class PipelineGpt {
               const LayerPlacement& placement, int rank)
       : config_((check(config, mesh.template size<Axis>()), config)), mesh_(mesh) {
     if (placement.stages() != schedule.stages() || placement.layers() != config.layers)
-      fail("tpx::PipelineGpt: the placement " + placement.describe() + " is of " + std::to_string(placement.layers()) +
-           " layers on " + std::to_string(placement.stages()) + " stages; the model has " +
-           std::to_string(config.layers) + " layers, the pipeline " + std::to_string(schedule.stages()) + " stages");
+      fail("tpx::PipelineGpt: the placement " + placement.describe() + " is of " +
+           std::to_string(placement.layers()) + " layers on " + std::to_string(placement.stages()) +
+           " stages; the model has " + std::to_string(config.layers) + " layers, the pipeline " +
+           std::to_string(schedule.stages()) + " stages");
     const bool first = rank == 0, last = rank == schedule.ranks - 1;
     if (first || last) tokens_.emplace(detail::make_gpt_tokens<T, Axis>(mesh, config));
     if (first) positions_.emplace(detail::make_gpt_positions<T>(mesh, config));

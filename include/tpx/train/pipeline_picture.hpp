@@ -69,7 +69,8 @@ inline std::string svg_picture(const PipelineSchedule& s, const PipelineDuration
   const PipelineTimeline line = simulate(s, durations);
   constexpr int left = 64, top = 34, row = 26;
   const double scale = 26 / std::min(durations.forward, durations.backward);
-  const int width = static_cast<int>(std::ceil(left + line.total * scale)) + 10, height = top + row * s.ranks + 30;
+  const int width = static_cast<int>(std::ceil(left + line.total * scale)) + 10,
+            height = top + row * s.ranks + 30;
   std::ostringstream out;
   out << "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" << width << "\" height=\"" << height
       << "\" font-family=\"sans-serif\" font-size=\"11\">\n"
@@ -88,9 +89,9 @@ inline std::string svg_picture(const PipelineSchedule& s, const PipelineDuration
       const bool forward = span.action.act == PipelineAction::Act::forward;
       const int light = 80 - 30 * span.action.chunk / s.chunks;
       const double x = left + span.begin * scale, w = (span.end - span.begin) * scale;
-      out << "<rect class=\"" << (forward ? "forward" : "backward") << "\" x=\"" << x << "\" y=\"" << y << "\" width=\""
-          << w << "\" height=\"" << row - 4 << "\" fill=\"hsl(" << (forward ? 210 : 130) << ",60%," << light
-          << "%)\" stroke=\"#404040\"/><text x=\"" << x + w / 2 << "\" y=\"" << y + 15
+      out << "<rect class=\"" << (forward ? "forward" : "backward") << "\" x=\"" << x << "\" y=\"" << y
+          << "\" width=\"" << w << "\" height=\"" << row - 4 << "\" fill=\"hsl(" << (forward ? 210 : 130)
+          << ",60%," << light << "%)\" stroke=\"#404040\"/><text x=\"" << x + w / 2 << "\" y=\"" << y + 15
           << "\" text-anchor=\"middle\">" << detail::pipeline_label(s, span.action) << "</text>\n";
     }
   }

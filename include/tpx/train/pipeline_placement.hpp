@@ -35,8 +35,8 @@ class LayerPlacement {
       if (range.size() < 1)
         fail("tpx::LayerPlacement: a stage has at least one layer; " + text(range) + " is none");
       if (range.first != next)
-        fail("tpx::LayerPlacement: each stage begins where the one before ends; after layer " + std::to_string(next) +
-             " comes " + std::to_string(next + 1) + ", not " + text(range));
+        fail("tpx::LayerPlacement: each stage begins where the one before ends; after layer " +
+             std::to_string(next) + " comes " + std::to_string(next + 1) + ", not " + text(range));
       next = range.last;
     }
   }
@@ -68,7 +68,9 @@ class LayerPlacement {
 /// @throws tpx::Error where that is no placement of `layers` layers on `stages` stages, saying why
 inline LayerPlacement layer_placement(const std::string& text, std::int64_t layers, int stages) {
   const std::string form = "; a placement of 48 layers on two stages is '1-24,25-48'";
-  const auto refuse = [&](const std::string& why) { fail("tpx::layer_placement: '" + text + "': " + why + form); };
+  const auto refuse = [&](const std::string& why) {
+    fail("tpx::layer_placement: '" + text + "': " + why + form);
+  };
   std::vector<LayerRange> ranges;
   std::istringstream parts(text + ",");
   for (std::string part; std::getline(parts, part, ',');) {
@@ -78,18 +80,21 @@ inline LayerPlacement layer_placement(const std::string& text, std::int64_t laye
     range.last = range.first;
     if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-')
       read = std::from_chars(read.ptr + 1, end, range.last);
-    if (read.ec != std::errc() || read.ptr != end || range.first < 1) refuse("'" + part + "' is no range of layers");
+    if (read.ec != std::errc() || read.ptr != end || range.first < 1)
+      refuse("'" + part + "' is no range of layers");
     if (range.last < range.first) refuse("'" + part + "' ends before it begins");
     const std::int64_t next = ranges.empty() ? 0 : ranges.back().last;
     if (--range.first != next)
-      refuse("after layer " + std::to_string(next) + " comes layer " + std::to_string(next + 1) + ", not '" + part + "'");
+      refuse("after layer " + std::to_string(next) + " comes layer " + std::to_string(next + 1) + ", not '" +
+             part + "'");
     ranges.push_back(range);
   }
   if (static_cast<int>(ranges.size()) != stages)
     refuse("the pipeline has " + std::to_string(stages) + (stages == 1 ? " stage" : " stages") + ", not " +
            std::to_string(ranges.size()));
   if (ranges.back().last != layers)
-    refuse("the last layer is " + std::to_string(ranges.back().last) + ", and the model has " + std::to_string(layers));
+    refuse("the last layer is " + std::to_string(ranges.back().last) + ", and the model has " +
+           std::to_string(layers));
   return LayerPlacement(std::move(ranges));
 }
 
@@ -101,7 +106,8 @@ inline LayerPlacement layer_placement(const std::string& text, std::int64_t laye
 /// @param  after  what the last one does (an output layer, the loss)
 /// @pre    1 <= stages <= number of layers, costs are no negative numbers
 /// @throws tpx::Error naming the numbers
-inline LayerPlacement balance_layers(const std::vector<double>& costs, int stages, double before = 0, double after = 0) {
+inline LayerPlacement balance_layers(const std::vector<double>& costs, int stages, double before = 0,
+                                     double after = 0) {
   const auto layers = costs.size(), parts = static_cast<std::size_t>(std::max(stages, 0));
   if (parts < 1 || parts > layers)
     fail("tpx::balance_layers: each stage has at least one layer; " + std::to_string(stages) + " stages, " +
@@ -122,12 +128,15 @@ inline LayerPlacement balance_layers(const std::vector<double>& costs, int stage
     for (std::size_t s = parts; s-- > 0;)
       for (std::size_t i = 0; i < layers; ++i)
         for (std::size_t last = i + 1; last <= layers; ++last)
-          if (best[s + 1][last] < never) best[s][i] = std::min(best[s][i], join(cost_of(s, i, last), best[s + 1][last]));
+          if (best[s + 1][last] < never)
+            best[s][i] = std::min(best[s][i], join(cost_of(s, i, last), best[s + 1][last]));
     return best;
   };
   const double largest = solve([](double stage, double rest) { return std::max(stage, rest); })[0][0];
   const double allowed = largest * (1 + 1e-12);  // sums in another order differ by rounding
-  const auto squares = [&](double stage, double rest) { return stage <= allowed ? stage * stage + rest : never; };
+  const auto squares = [&](double stage, double rest) {
+    return stage <= allowed ? stage * stage + rest : never;
+  };
   const auto best = solve(squares);
   std::vector<LayerRange> ranges;
   for (std::size_t s = 0, i = 0; s < parts; ++s) {
@@ -142,7 +151,8 @@ inline LayerPlacement balance_layers(const std::vector<double>& costs, int stage
 
 /// Places layers of equal cost: the numbers differ by one at most, larger ones first.
 inline LayerPlacement even_layers(std::int64_t layers, int stages) {
-  if (layers < 1) fail("tpx::even_layers: a model has at least one layer; given were " + std::to_string(layers));
+  if (layers < 1)
+    fail("tpx::even_layers: a model has at least one layer; given were " + std::to_string(layers));
   return balance_layers(std::vector<double>(static_cast<std::size_t>(layers), 1.0), stages);
 }
 

@@ -44,7 +44,14 @@ inline PipelineKind pipeline_kind(std::string_view text) {
 /// stage to the next, gradients back. `chunk` is the acting rank's own: whose value is computed, sent or
 /// awaited.
 struct PipelineAction {
-  enum class Act : unsigned char { forward, backward, send_activation, receive_activation, send_gradient, receive_gradient };
+  enum class Act : unsigned char {
+    forward,
+    backward,
+    send_activation,
+    receive_activation,
+    send_gradient,
+    receive_gradient
+  };
 
   Act act = Act::forward;
   int micro_batch = 0;
@@ -61,7 +68,8 @@ struct PipelineSchedule {
   int chunks = 1;
   int micro_batches = 1;
   std::vector<std::vector<PipelineAction>> actions;  ///< of each rank
-  std::vector<int> in_flight;  ///< of each rank: most forwards, of a chunk each, whose backward is still to come
+  /// Of each rank: most forwards, of a chunk each, whose backward is still to come.
+  std::vector<int> in_flight;
 
   int stages() const { return ranks * chunks; }
   int stage(int rank, int chunk) const { return chunk * ranks + rank; }
@@ -101,8 +109,9 @@ inline std::vector<std::pair<int, int>> pipeline_groups(int ranks, int micro_bat
 /// then the backwards that are left.
 inline std::vector<PipelineAction> pipeline_computations(const PipelineSchedule& s, int rank) {
   using Act = PipelineAction::Act;
-  const auto groups = s.kind == PipelineKind::interleaved ? pipeline_groups(s.ranks, s.micro_batches)
-                                                          : std::vector<std::pair<int, int>>{{0, s.micro_batches}};
+  const auto groups = s.kind == PipelineKind::interleaved
+                          ? pipeline_groups(s.ranks, s.micro_batches)
+                          : std::vector<std::pair<int, int>>{{0, s.micro_batches}};
   std::vector<PipelineAction> forward, backward, all;
   for (const auto& [first, last] : groups) {
     for (int c = 0; c < s.chunks; ++c) {
@@ -128,7 +137,8 @@ inline std::vector<PipelineAction> pipeline_computations(const PipelineSchedule&
 /// Puts the sends and receives between the computations, by running them: a value goes over as soon as both
 /// ranks are between two computations. All ranks keep the order of one run, so synchronous sends cannot
 /// block each other.
-inline void add_pipeline_transfers(PipelineSchedule& s, const std::vector<std::vector<PipelineAction>>& computations,
+inline void add_pipeline_transfers(PipelineSchedule& s,
+                                   const std::vector<std::vector<PipelineAction>>& computations,
                                    const PipelineDurations& durations) {
   using Act = PipelineAction::Act;
   struct Transfer {
@@ -138,9 +148,12 @@ inline void add_pipeline_transfers(PipelineSchedule& s, const std::vector<std::v
   const auto ranks = static_cast<std::size_t>(s.ranks);
   const auto at = [&](bool gradient, int micro_batch, int stage) {
     return (static_cast<std::size_t>(gradient) * static_cast<std::size_t>(s.micro_batches) +
-            static_cast<std::size_t>(micro_batch)) * static_cast<std::size_t>(s.stages()) + static_cast<std::size_t>(stage);
+            static_cast<std::size_t>(micro_batch)) *
+               static_cast<std::size_t>(s.stages()) +
+           static_cast<std::size_t>(stage);
   };
-  std::vector<char> arrived(at(true, s.micro_batches - 1, s.stages() - 1) + 1, 0);  // at a stage, for its computation
+  std::vector<char> arrived(at(true, s.micro_batches - 1, s.stages() - 1) + 1,
+                            0);  // at a stage, for its computation
   for (int m = 0; m < s.micro_batches; ++m) arrived[at(false, m, 0)] = arrived[at(true, m, s.stages() - 1)] = 1;
   std::vector<std::size_t> next(ranks, 0);
   std::vector<std::optional<double>> busy_until(ranks);
@@ -158,10 +171,13 @@ inline void add_pipeline_transfers(PipelineSchedule& s, const std::vector<std::v
       if (s.ranks > 1) waiting.push_back({gradient, done.micro_batch, stage, to});
     }
     std::erase_if(waiting, [&](const Transfer& t) {
-      const auto from = static_cast<std::size_t>(t.from % s.ranks), to = static_cast<std::size_t>(t.to % s.ranks);
+      const auto from = static_cast<std::size_t>(t.from % s.ranks),
+                 to = static_cast<std::size_t>(t.to % s.ranks);
       if (busy_until[from] || busy_until[to]) return false;
-      s.actions[from].push_back({t.gradient ? Act::send_gradient : Act::send_activation, t.micro_batch, t.from / s.ranks});
-      s.actions[to].push_back({t.gradient ? Act::receive_gradient : Act::receive_activation, t.micro_batch, t.to / s.ranks});
+      s.actions[from].push_back(
+          {t.gradient ? Act::send_gradient : Act::send_activation, t.micro_batch, t.from / s.ranks});
+      s.actions[to].push_back(
+          {t.gradient ? Act::receive_gradient : Act::receive_activation, t.micro_batch, t.to / s.ranks});
       arrived[at(t.gradient, t.micro_batch, t.to)] = 1;
       return true;
     });
@@ -186,7 +202,9 @@ inline void add_pipeline_transfers(PipelineSchedule& s, const std::vector<std::v
 
 /// The fewest micro-batches that a schedule takes: gpipe any, the others as many as there are ranks, because
 /// they go over to one forward, one backward when the pipeline is full, and with fewer it never is.
-constexpr int least_micro_batches(PipelineKind kind, int ranks) { return kind == PipelineKind::gpipe ? 1 : ranks; }
+constexpr int least_micro_batches(PipelineKind kind, int ranks) {
+  return kind == PipelineKind::gpipe ? 1 : ranks;
+}
 
 /// The schedule for `ranks` ranks of `chunks` chunks of layers each.
 ///

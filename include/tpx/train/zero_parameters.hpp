@@ -74,7 +74,8 @@ class ZeroParameters {
     Bucket& bucket = buckets_[number];
     const Piece mine = piece_of(bucket.count);
     bucket.split = allocate<T>(mesh_, mine.extent);
-    copy_elements(mesh_, static_cast<const T*>(at(bucket.whole, mine.offset)), bucket.split.template as<T>(), mine.extent);
+    copy_elements(mesh_, static_cast<const T*>(at(bucket.whole, mine.offset)), bucket.split.template as<T>(),
+                  mine.extent);
     for (Part& part : parts_) {
       if (part.bucket != number) continue;
       part.memory.block()->fetch = [](Block* block) {
@@ -93,8 +94,9 @@ class ZeroParameters {
     const Piece mine = piece_of(bucket.count);
     // Of a whole bucket the piece is a part: the old memory lives until the new one is there.
     const Buffer old = bucket.whole;
-    const Buffer shard = bucket.split ? bucket.split
-                                      : Buffer::borrow(at(old, mine.offset), mine.extent * std::int64_t{sizeof(T)}, nullptr);
+    const Buffer shard =
+        bucket.split ? bucket.split
+                     : Buffer::borrow(at(old, mine.offset), mine.extent * std::int64_t{sizeof(T)}, nullptr);
     const Split split(axis_mesh_, Shape{bucket.count}, shard);
     bucket.whole = redistribute<Replicate<Axis>>(split).shard();
     for (Part& part : parts_) {
@@ -153,7 +155,7 @@ class ZeroParameters {
   Mesh mesh_;
   AxisMesh axis_mesh_;
   std::vector<Bucket> buckets_;
-  std::deque<Part> parts_;  // where they are does not change: blocks point to them
+  std::deque<Part> parts_;                  // where they are does not change: blocks point to them
   std::vector<std::size_t> uses_, before_;  // buckets in the order of this step and of the one before
   bool follows_ = false;
 };
