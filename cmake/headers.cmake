@@ -51,6 +51,7 @@ set(TPX_comm_HEADERS
     tpx/comm/mpi_messages.hpp
     tpx/comm/mpi_support.hpp
     tpx/comm/mpi_uneven.hpp
+    tpx/comm/nodes.hpp
     tpx/comm/recording.hpp
     tpx/comm/self.hpp
     tpx/comm/shared_memory.hpp

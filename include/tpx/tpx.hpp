@@ -7,6 +7,7 @@
 #include <tpx/core/config.hpp>
 #include <tpx/core/element.hpp>
 #include <tpx/core/error.hpp>
+#include <tpx/core/settings.hpp>
 
 // layout
 #include <tpx/layout/distribution.hpp>
@@ -17,10 +18,12 @@
 #include <tpx/layout/plan_text.hpp>
 #include <tpx/layout/print.hpp>
 #include <tpx/layout/rule.hpp>
+#include <tpx/layout/tensor_part.hpp>
 
 // comm
 #include <tpx/comm/abstract.hpp>
 #include <tpx/comm/mpi.hpp>
+#include <tpx/comm/nodes.hpp>
 #include <tpx/comm/recording.hpp>
 #include <tpx/comm/self.hpp>
 #include <tpx/comm/shared_memory.hpp>
@@ -89,15 +92,13 @@
 // train
 #include <tpx/train/adamw.hpp>
 #include <tpx/train/calibrate.hpp>
-#include <tpx/train/checkpoint.hpp>
-#include <tpx/train/checkpoint_file.hpp>
 #include <tpx/train/clip.hpp>
 #include <tpx/train/cluster.hpp>
 #include <tpx/train/cost_model.hpp>
 #include <tpx/train/data_parallel.hpp>
 #include <tpx/train/gradients.hpp>
-#include <tpx/train/model_parts.hpp>
 #include <tpx/train/micro_batch.hpp>
+#include <tpx/train/model_parts.hpp>
 #include <tpx/train/pipeline.hpp>
 #include <tpx/train/pipeline_check.hpp>
 #include <tpx/train/pipeline_gpt.hpp>
@@ -107,5 +108,4 @@
 #include <tpx/train/pipeline_schedule.hpp>
 #include <tpx/train/planner.hpp>
 #include <tpx/train/schedule.hpp>
-#include <tpx/train/settings.hpp>
-#include <tpx/train/tensor_part.hpp>
+#include <tpx/train/training_state.hpp>
