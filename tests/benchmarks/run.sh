@@ -14,7 +14,7 @@ twins=$(cd "$here" && sed -n 's/^ *{"\([a-z0-9_]*\)", [0-9.]*,.*/\1/p' twins.cpp
 of_ranks() { sed -n "s/^ *{\"\([a-z0-9_]*\)\", [0-9.]*, $1,.*/\1/p" "$here/collectives.cpp" | tr '\n' ' '; }
 on2=$(of_ranks 2)
 on4=$(of_ranks 4)
-compiles="compile_layout compile_include compile_block "
+compiles="compile_layout compile_include compile_block compile_block_optimised "
 known="$twins$on2$on4$compiles"
 usage() { echo "run.sh: $*; known benchmarks: $known" >&2; exit 2; }
 
