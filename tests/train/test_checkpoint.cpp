@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <tpx/train/checkpoint.hpp>
+#include <tpx/io/checkpoint.hpp>
+#include <tpx/train/training_state.hpp>
 
 #include "io/scratch.hpp"
 #include "support/distributed.hpp"

@@ -2,7 +2,8 @@
 #include <string>
 #include <vector>
 
-#include <tpx/train/checkpoint.hpp>
+#include <tpx/io/checkpoint.hpp>
+#include <tpx/train/training_state.hpp>
 
 #include "support/distributed.hpp"
 #include "train/shared_folder.hpp"

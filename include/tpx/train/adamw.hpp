@@ -8,9 +8,9 @@
 
 #include <tpx/kernel/copy.hpp>
 #include <tpx/kernel/optimizer.hpp>
+#include <tpx/layout/tensor_part.hpp>
 #include <tpx/train/clip.hpp>
 #include <tpx/train/gradients.hpp>
-#include <tpx/train/tensor_part.hpp>
 
 namespace tpx {
 
@@ -77,8 +77,8 @@ class AdamW {
   /// As if so many had been made.
   void set_steps(std::int64_t steps) { steps_ = steps; }
 
-  /// Calls f(part, memory) for the moments of each parameter, which are made here if no step was: to store them,
-  /// or to overwrite them.
+  /// Calls f(part, memory) for the moments of each parameter, which are made here if no step was: to store
+  /// them, or to overwrite them.
   template <class F>
   void visit_state(Model& model, F&& f) {
     if (moments_.empty())
@@ -111,7 +111,8 @@ class AdamW {
     const auto& slots = gradients.slots();
     if (moments_.empty())
       for (const detail::ParameterSlot& slot : slots)
-        moments_.push_back({detail::zero_buffer<T>(mesh, slot.count), detail::zero_buffer<T>(mesh, slot.count)});
+        moments_.push_back(
+            {detail::zero_buffer<T>(mesh, slot.count), detail::zero_buffer<T>(mesh, slot.count)});
     bool same = moments_.size() == slots.size();
     for (std::size_t i = 0; same && i < slots.size(); ++i)
       same = moments_[i].first.bytes() == slots[i].count * std::int64_t{sizeof(T)};

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include <tpx/core/error.hpp>
-#include <tpx/train/settings.hpp>
+#include <tpx/core/settings.hpp>
 
 namespace tpx {
 

@@ -15,12 +15,11 @@
 #include <utility>
 #include <vector>
 
-#include <tpx/autodiff/parameter.hpp>
 #include <tpx/comm/agree.hpp>
+#include <tpx/core/settings.hpp>
+#include <tpx/io/checkpoint_file.hpp>
 #include <tpx/io/load.hpp>
 #include <tpx/tensor/host_copy.hpp>
-#include <tpx/train/checkpoint_file.hpp>
-#include <tpx/train/settings.hpp>
 
 /// Checkpoints: tensors by name and global shape, so that any mesh reads what any other wrote.
 ///
@@ -30,9 +29,6 @@
 /// A checkpoint is written beside the others under another name, put on the disk, and renamed at last: what has
 /// its own name is complete, whenever the job is killed.
 namespace tpx {
-
-template <class Axis, class Model, class... More>
-class DataParallel;
 
 /// What a checkpoint says beside tensors, by key.
 using CheckpointFacts = std::map<std::string, std::string>;
@@ -350,43 +346,11 @@ Checkpoint newest_checkpoint(const Mesh& mesh, const std::string& folder) {
   return std::move(*checkpoint);
 }
 
-namespace detail {
-
-/// Calls f(part, memory) for each of a model's parameters and each part of its optimizer's state.
-template <class Model, class Optimizer, class F>
-void visit_training_state(Model& model, Optimizer& optimizer, F&& f) {
-  using T = typename Model::element_type;
-  model.visit([&]<class P>(P& p) {
-    f(tensor_part(p.track().state->name, element_v<T>, p.distribution(), p.mesh().grid()), p.data());
-  });
-  optimizer.visit_state(model, f);
-}
-
-/// Where ranks along Axis split what they update, each visits its own range of every parameter and its moments.
-template <class Axis, class Model, class... More, class F>
-void visit_training_state(Model& model, DataParallel<Axis, Model, More...>& data, F&& f) {
-  using T = typename Model::element_type;
-  const auto states = data.states();
-  std::size_t i = 0;
-  model.visit([&]<class P>(P& p) {
-    const auto& state = states[i++];
-    constexpr int axis = index_of<Axis, typename P::mesh_type::axes>;
-    Grid grid = p.mesh().grid();
-    if (data.options().zero > 0 && P::spec[axis].kind == Kind::replicate) grid.coordinate[axis] = 0;
-    TensorPart part = tensor_part("", element_v<T>, p.distribution(), grid);
-    part.begin = state.offset;
-    part.count = state.count;
-    for (const auto& [suffix, memory] : {std::pair("", state.value), std::pair(":adamw.first", state.first),
-                                         std::pair(":adamw.second", state.second)}) {
-      part.name = p.track().state->name + suffix;
-      f(std::as_const(part), memory);
-    }
-  });
-}
-
-}  // namespace detail
-
 /// Stores a model, its optimizer's state, a step and facts.
+///
+/// What there is to store visit_training_state(model, optimizer, f) says: it calls f(part, memory) for each
+/// parameter and each part of the optimizer's state (train/training_state.hpp has it for this library's
+/// optimizers).
 ///
 /// @param  mesh  of all ranks that train; the model's own may be a stage of it
 /// @post   the newest complete checkpoint of the folder is this one
@@ -400,7 +364,7 @@ void save_checkpoint(const Mesh& mesh, const std::string& folder, std::int64_t s
   for (const auto& [key, value] : facts) writer.fact(key, value);
   writer.fact("optimizer_steps", std::to_string(optimizer.steps()));
   std::vector<T> values;
-  detail::visit_training_state(model, optimizer, [&](const TensorPart& part, const T* data) {
+  visit_training_state(model, optimizer, [&](const TensorPart& part, const T* data) {
     if (!part.stored) return;
     values.resize(static_cast<std::size_t>(part.count));
     detail::copy_to_host(model.mesh(), data, values.data(), part.count);
@@ -426,7 +390,7 @@ void load_checkpoint(const Mesh& mesh, Checkpoint& checkpoint, Model& model, Opt
     if (counted == checkpoint.facts().end())
       fail("tpx::checkpoint: '" + checkpoint.path() + "' says no optimizer_steps");
     steps = std::stoll(counted->second);
-    detail::visit_training_state(model, optimizer, [&](const TensorPart& part, const T*) {
+    visit_training_state(model, optimizer, [&](const TensorPart& part, const T*) {
       values.push_back(checkpoint.read<T>(part));
       used[static_cast<std::size_t>(std::lower_bound(names.begin(), names.end(), part.name) - names.begin())] =
           1;
@@ -441,7 +405,7 @@ void load_checkpoint(const Mesh& mesh, Checkpoint& checkpoint, Model& model, Opt
     fail("tpx::checkpoint: '" + checkpoint.path() + "' is of another model: this one has no tensor " +
          detail::quoted(names[static_cast<std::size_t>(unused - used.begin())]));
   std::size_t i = 0;
-  detail::visit_training_state(model, optimizer, [&](const TensorPart& part, T* data) {
+  visit_training_state(model, optimizer, [&](const TensorPart& part, T* data) {
     detail::copy_from_host(model.mesh(), static_cast<const T*>(values[i++].data()), data, part.count);
   });
   optimizer.set_steps(steps);

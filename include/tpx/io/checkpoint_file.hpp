@@ -21,7 +21,7 @@
 #include <tpx/core/error.hpp>
 #include <tpx/io/mapped_file.hpp>
 #include <tpx/io/tensor_file.hpp>
-#include <tpx/train/tensor_part.hpp>
+#include <tpx/layout/tensor_part.hpp>
 
 /// The files of a checkpoint. A part, of one rank: the parts' elements one after the other; a text, a line for
 /// each with its place and checksum; the length and the checksum of the text and 8 letters.
