@@ -76,7 +76,7 @@ class DeviceMesh {
   using execution_space = typename detail::space_of<Exec>::type;
   using axes = AxisList<typename detail::sized_axis<Axes>::type...>;
   /// Sizes of the axes, 0 where they come from the launch.
-  static constexpr int static_sizes[] = {detail::sized_axis<Axes>::size...};
+  static constexpr int static_sizes[sizeof...(Axes)] = {detail::sized_axis<Axes>::size...};
   using context_type = Context<Exec>;
 
   /// Arranges the ranks of `world`; sizes of 0 are for axes that know theirs, or, for one axis, whatever is
