@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <tpx/tpx.hpp>
+#include <tpx/train/calibrate.hpp>
 
 #include "plan/options.hpp"
 #include "plan/report.hpp"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// Everything, floor by floor from the ground up. Include a floor's headers alone where less will do.
+// What programs compute and train with, floor by floor from the ground up. Include a floor's headers alone where
+// less will do. By name only, because every program would wait for the compiler: files (tpx/io), and what plans and
+// draws training jobs (tpx/train/planner.hpp, calibrate.hpp, pipeline_picture.hpp).
 
 // core
 #include <tpx/core/config.hpp>
@@ -91,21 +93,15 @@
 
 // train
 #include <tpx/train/adamw.hpp>
-#include <tpx/train/calibrate.hpp>
 #include <tpx/train/clip.hpp>
-#include <tpx/train/cluster.hpp>
-#include <tpx/train/cost_model.hpp>
 #include <tpx/train/data_parallel.hpp>
 #include <tpx/train/gradients.hpp>
 #include <tpx/train/micro_batch.hpp>
-#include <tpx/train/model_parts.hpp>
 #include <tpx/train/pipeline.hpp>
 #include <tpx/train/pipeline_check.hpp>
 #include <tpx/train/pipeline_gpt.hpp>
 #include <tpx/train/pipeline_gradients.hpp>
-#include <tpx/train/pipeline_picture.hpp>
 #include <tpx/train/pipeline_placement.hpp>
 #include <tpx/train/pipeline_schedule.hpp>
-#include <tpx/train/planner.hpp>
 #include <tpx/train/schedule.hpp>
 #include <tpx/train/training_state.hpp>
