@@ -58,6 +58,14 @@ inline void check_tag(Collective what, int tag) {
   }
 }
 
+/// A message: what is `send` for its sender's side and `recv` for its receiver's, and the rank on the other.
+inline void check_message(Collective what, const void* buffer, std::int64_t count, int peer, int tag,
+                          int size) {
+  check_buffer(what, buffer, count);
+  check_rank(what, what == Collective::send ? "to" : "from", peer, size);
+  check_tag(what, tag);
+}
+
 inline void check_length(const char* what, std::int64_t sent, std::int64_t expected) {
   if (sent != expected)
     refuse(what, "a message has the length that its receiver expects; sent " + std::to_string(sent) +

@@ -92,9 +92,7 @@ inline constexpr int mpi_blocks_tag = 32767;
 
 inline void post_send(const MpiGroup& group, Requests& requests, const void* buffer, std::int64_t count,
                       Element element, int to, int tag) {
-  check_buffer(Collective::send, buffer, count);
-  check_rank(Collective::send, "to", to, group.size);
-  check_tag(Collective::send, tag);
+  check_message(Collective::send, buffer, count, to, tag, group.size);
   for_each_message(count, [&](std::int64_t at, int n) {
     group.check(
         MPI_Isend(advance(buffer, at, element), n, mpi_type(element), to, tag, group.comm, requests.next()),
@@ -104,9 +102,7 @@ inline void post_send(const MpiGroup& group, Requests& requests, const void* buf
 
 inline void post_recv(const MpiGroup& group, Requests& requests, void* buffer, std::int64_t count,
                       Element element, int from, int tag) {
-  check_buffer(Collective::recv, buffer, count);
-  check_rank(Collective::recv, "from", from, group.size);
-  check_tag(Collective::recv, tag);
+  check_message(Collective::recv, buffer, count, from, tag, group.size);
   for_each_message(count, [&](std::int64_t at, int n) {
     group.check(
         MPI_Irecv(advance(buffer, at, element), n, mpi_type(element), from, tag, group.comm, requests.next()),

@@ -181,7 +181,7 @@ class SharedMemory {
   }
 
   void send(const void* buffer, std::int64_t count, Element element, int to, int tag, Queue = {}) const {
-    check_outgoing(buffer, count, to, tag);
+    detail::check_message(Collective::send, buffer, count, to, tag, size());
     if (to == rank())
       detail::refuse("send", "nobody receives while this rank sends to itself; send_recv does both");
     const detail::Call call{count, tag, Collective::send, element};
@@ -190,7 +190,7 @@ class SharedMemory {
   }
 
   void recv(void* buffer, std::int64_t count, Element element, int from, int tag, Queue = {}) const {
-    check_incoming(buffer, count, from, tag);
+    detail::check_message(Collective::recv, buffer, count, from, tag, size());
     if (from == rank())
       detail::refuse("recv", "nobody sends while this rank receives from itself; send_recv does both");
     const detail::Call call{count, tag, Collective::recv, element};
@@ -200,8 +200,8 @@ class SharedMemory {
 
   void send_recv(const void* send_buffer, std::int64_t send_count, int to, void* recv_buffer,
                  std::int64_t recv_count, int from, Element element, int tag, Queue = {}) const {
-    check_outgoing(send_buffer, send_count, to, tag);
-    check_incoming(recv_buffer, recv_count, from, tag);
+    detail::check_message(Collective::send, send_buffer, send_count, to, tag, size());
+    detail::check_message(Collective::recv, recv_buffer, recv_count, from, tag, size());
     if ((to == rank()) != (from == rank()))
       detail::refuse("send_recv", "a message to the rank itself is received by the same call; to = " +
                                       std::to_string(to) + ", from = " + std::to_string(from));
@@ -283,18 +283,6 @@ class SharedMemory {
   static detail::Call uneven(Collective what, const detail::Blocks& blocks, Element element,
                              Reduction reduction = Reduction::sum) {
     return {blocks.count(), -1, what, element, reduction, blocks.mark()};
-  }
-
-  void check_outgoing(const void* buffer, std::int64_t count, int to, int tag) const {
-    detail::check_buffer(Collective::send, buffer, count);
-    detail::check_rank(Collective::send, "to", to, size());
-    detail::check_tag(Collective::send, tag);
-  }
-
-  void check_incoming(const void* buffer, std::int64_t count, int from, int tag) const {
-    detail::check_buffer(Collective::recv, buffer, count);
-    detail::check_rank(Collective::recv, "from", from, size());
-    detail::check_tag(Collective::recv, tag);
   }
 
   std::unique_ptr<detail::SharedWindow> window_;

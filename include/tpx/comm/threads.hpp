@@ -204,9 +204,7 @@ class Threads {
 
   detail::ThreadMessage outgoing(const char* what, const void* buffer, std::int64_t count, Element element,
                                  int to, int tag) const {
-    detail::check_buffer(Collective::send, buffer, count);
-    detail::check_rank(Collective::send, "to", to, size());
-    detail::check_tag(Collective::send, tag);
+    detail::check_message(Collective::send, buffer, count, to, tag, size());
     detail::ThreadMessage message;
     message.from = rank_;
     message.to = to;
@@ -218,9 +216,7 @@ class Threads {
 
   detail::ThreadCall incoming(const char* what, const void* buffer, std::int64_t count, Element element,
                               int from, int tag) const {
-    detail::check_buffer(Collective::recv, buffer, count);
-    detail::check_rank(Collective::recv, "from", from, size());
-    detail::check_tag(Collective::recv, tag);
+    detail::check_message(Collective::recv, buffer, count, from, tag, size());
     return {what, count, element, Reduction::sum, from};
   }
 
