@@ -82,6 +82,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/decode.hpp
     tpx/kernel/difference.hpp
     tpx/kernel/elementwise.hpp
+    tpx/kernel/elementwise_many.hpp
     tpx/kernel/extreme.hpp
     tpx/kernel/gemm.hpp
     tpx/kernel/gemm_call.hpp
@@ -184,6 +185,7 @@ set(TPX_ops_HEADERS
     tpx/ops/dropout.hpp
     tpx/ops/einsum.hpp
     tpx/ops/elementwise.hpp
+    tpx/ops/elementwise_many.hpp
     tpx/ops/embedding.hpp
     tpx/ops/extreme.hpp
     tpx/ops/index.hpp

@@ -57,6 +57,7 @@
 #include <tpx/ops/dropout.hpp>
 #include <tpx/ops/einsum.hpp>
 #include <tpx/ops/elementwise.hpp>
+#include <tpx/ops/elementwise_many.hpp>
 #include <tpx/ops/embedding.hpp>
 #include <tpx/ops/extreme.hpp>
 #include <tpx/ops/index.hpp>

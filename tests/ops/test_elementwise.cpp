@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+#include <tpx/ops/elementwise_many.hpp>
 #include <tpx/ops/pointwise.hpp>
 
+#include <array>
 #include <cmath>
 
 #include "support/check_op.hpp"
@@ -51,6 +53,36 @@ struct Damp {
   template <class T>
   KOKKOS_FUNCTION static T dy(T x, T y) {
     return T(-2) * x * y / ((T(2) + y * y) * (T(2) + y * y));
+  }
+};
+
+/// x y + z: linear in the three together in no way that the rule knows.
+struct MultiplyAdd {
+  template <class T>
+  KOKKOS_FUNCTION static T value(T x, T y, T z) {
+    return x * y + z;
+  }
+  template <int I, class T>
+  KOKKOS_FUNCTION static T derivative(T x, T y, T) {
+    return I == 0 ? y : I == 1 ? x : T(1);
+  }
+};
+
+/// a x + b y + c z + d u, with state: a sum, which takes terms.
+struct Combine {
+  static constexpr Linearity linearity = Linearity::sum;
+  double factor[4];
+  template <class T>
+  KOKKOS_FUNCTION T value(T x, T y, T z, T u) const {
+    return at<T>(0) * x + at<T>(1) * y + at<T>(2) * z + at<T>(3) * u;
+  }
+  template <int I, class T>
+  KOKKOS_FUNCTION T derivative(T, T, T, T) const {
+    return at<T>(I);
+  }
+  template <class T>
+  KOKKOS_FUNCTION T at(int i) const {
+    return static_cast<T>(factor[i]);
   }
 };
 
@@ -190,6 +222,49 @@ TEST_CASE("elementwise operands whose extents differ are refused, with both in t
     CHECK_THROWS_WITH_AS(multiply(x, y), doctest::Contains("x.describe() = f64[12,24]; y.describe() = f64[12]"),
                          Error);
     CHECK_THROWS_WITH_AS(subtract(x, y), doctest::Contains("x.describe() = f64[12,24]; y.describe() = f64[12]"),
+                         Error);
+  });
+}
+
+TEST_CASE("functions of three and of four tensors, shorter ones repeated") {
+  const Values x = random_values(12 * 4 * 12, 1), y = random_values(4 * 12, 2), z = random_values(12, 3),
+               dv = random_values(12 * 4 * 12, 4), u = random_values(12 * 4 * 12, 5);
+  Values v(x.size()), dx(x.size()), dy(y.size(), 0.0), dz(z.size(), 0.0), sum(x.size());
+  std::array<Values, 4> scaled{dv, dv, dv, dv};
+  constexpr Combine combine{{2, -1, 0.5, 3}};
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t j = i % y.size(), k = i % z.size();
+    v[i] = x[i] * y[j] + z[k];
+    dx[i] = dv[i] * y[j];
+    dy[j] += dv[i] * x[i];
+    dz[k] += dv[i];
+    sum[i] = 2 * x[i] - u[i] + 0.5 * dv[i] + 3 * x[i];
+    for (std::size_t n = 0; n < 4; ++n) scaled[n][i] *= combine.factor[n];
+  }
+  const auto three = [](const auto& a, const auto& b, const auto& c) { return elementwise(MultiplyAdd{}, a, b, c); };
+  const auto four = [&](const auto& a, const auto& b, const auto& c, const auto& d) {
+    return elementwise(combine, a, b, c, d);
+  };
+  for_each_mesh([&](const World& world, const auto& mesh) {
+    const auto check = [&]<class T>(T, auto lx, auto ly, auto lz) {
+      check_op<T>(world, mesh, three, v, dv, {dx, dy, dz}, 0, given<T>(lx, {12, 4, 12}, x), given<T>(ly, {4, 12}, y),
+                  given<T>(lz, {12}, z));
+    };
+    check(0.0, layout<>, layout<>, layout<>);
+    check(0.0, layout<Shard<0, dp>, Shard<2, tp>>, layout<Replicate<dp>, Shard<1, tp>>,
+          layout<Replicate<dp>, Shard<0, tp>>);
+    check(0.0, layout<Shard<1, Balanced, tp>>, layout<Shard<0, Balanced, tp>>, layout<Replicate<tp>>);
+    check(0.0f, layout<Shard<0, Balanced, dp, tp>>, layout<Replicate<dp, tp>>, layout<Replicate<dp, tp>>);
+    const auto check_four = [&](auto l) {
+      check_op<double>(world, mesh, four, sum, dv, scaled, 0, given<double>(l, {12, 4, 12}, x),
+                       given<double>(l, {12, 4, 12}, u), given<double>(l, {12, 4, 12}, dv),
+                       given<double>(l, {12, 4, 12}, x));
+    };
+    check_four(layout<Shard<0, Balanced, dp>, Partial<tp>>);
+    check_four(layout<Replicate<dp>, Shard<1, Balanced, tp>>);
+    const auto a = zeros<double>(mesh, layout<>, {4, 3});
+    const auto b = zeros<double>(mesh, layout<>, {4});
+    CHECK_THROWS_WITH_AS(elementwise(MultiplyAdd{}, a, a, b), doctest::Contains("f64[4,3]; other.describe() = f64[4]"),
                          Error);
   });
 }

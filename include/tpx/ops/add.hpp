@@ -12,7 +12,7 @@ namespace ops {
 
 template <int XDims, int YDims>
 struct add {
-  static constexpr OpRule rule = detail::trailing_rule(Linearity::sum, XDims, YDims);
+  static constexpr OpRule rule = detail::trailing_rule(Linearity::sum, {XDims, YDims});
 };
 
 }  // namespace ops

@@ -47,7 +47,7 @@ struct elementwise {
 };
 template <class Fn, int XDims, int YDims>
 struct elementwise_of_two {
-  static constexpr OpRule rule = detail::trailing_rule(detail::linearity_of<Fn>(), XDims, YDims);
+  static constexpr OpRule rule = detail::trailing_rule(detail::linearity_of<Fn>(), {XDims, YDims});
 };
 
 }  // namespace ops

@@ -27,19 +27,6 @@ struct NoGradient {};
 
 namespace detail {
 
-/// Whether an operand is what an op returned that was refused, or turns into it and says why.
-template <class X>
-inline constexpr bool is_refused = std::is_convertible_v<const X&, refused>;
-
-template <class... Xs>
-refused refused_again(const Xs&... xs) {
-  const auto convert = []<class X>(const X& x) {
-    if constexpr (is_refused<X>) (void)static_cast<refused>(x);
-  };
-  (convert(xs), ...);
-  return {};
-}
-
 /// A shard as a View; of const elements for operands.
 template <class T, int N, class Exec>
 LocalView<T, N, Exec> local_view(T* data, const Shape& local) {

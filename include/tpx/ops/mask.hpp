@@ -27,7 +27,7 @@ struct where {
 };
 template <int N, int MaskDims>
 struct masked_fill {
-  static constexpr OpRule rule = detail::trailing_rule(Linearity::nonlinear, N, MaskDims);
+  static constexpr OpRule rule = detail::trailing_rule(Linearity::nonlinear, {N, MaskDims});
 };
 
 }  // namespace ops
