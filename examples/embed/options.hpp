@@ -35,7 +35,7 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
       ->check(CLI::Range(std::int64_t{2}, std::int64_t{std::numeric_limits<std::int32_t>::max()}));
   app.add_option("--memory-limit", options.memory_limit, "of each rank's tensors: 300MB, 2GiB; 0: none")
       ->type_name("SIZE")
-      ->transform(CLI::AsSizeValue(false));
+      ->transform(CLI::AsSizeValue(true));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
