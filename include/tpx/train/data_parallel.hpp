@@ -62,7 +62,7 @@ class DataParallel {
         options_(checked(options)),
         buckets_(mesh_, options.zero, together()) {
     std::vector<std::string> tied;
-    if constexpr (requires { model.visit_tied([](auto&) {}); })
+    if constexpr (requires { model.tied_with(); })
       model.visit_tied([&](auto& p) { tied.push_back(p.track().state->name); });
     model.visit([&]<class P>(P& p) {
       constexpr unsigned partial = detail::axes_in(P::spec, Kind::replicate);
