@@ -98,7 +98,7 @@ Comparison op_overhead(const Run& run) {
     std::vector<double> times;
     times.reserve(static_cast<std::size_t>(samples));
     const long before = allocations();
-    for (int i = 0; i < samples; ++i) times.push_back(1e6 * seconds(run.world.native(), calls, op));
+    for (int i = 0; i < samples; ++i) times.push_back(1e6 * seconds_apart(run.world.native(), calls, op));
     if (allocations() != before) fail(std::string("op_overhead_us: ") + name + " allocates");
     const MedianInterval value = median_interval(std::move(times));
     if (run.speaks()) std::printf("  %-14s %6.3f us\n", name, value.median);

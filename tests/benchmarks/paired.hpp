@@ -40,6 +40,15 @@ double seconds(MPI_Comm world, int calls, Work&& work) {
   return largest(MPI_Wtime() - start, world) / calls;
 }
 
+/// The same for work in which no rank waits for another: the barrier is not part of it.
+template <class Work>
+double seconds_apart(MPI_Comm world, int calls, Work&& work) {
+  check_mpi(MPI_Barrier(world), "MPI_Barrier");
+  const double start = MPI_Wtime();
+  for (int i = 0; i < calls; ++i) work();
+  return largest(MPI_Wtime() - start, world) / calls;
+}
+
 /// Seconds of one call of `work` on rank 0, on every rank; meanwhile the others sleep.
 template <class Work>
 double seconds_alone(MPI_Comm world, int calls, Work&& work) {
