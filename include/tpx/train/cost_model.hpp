@@ -275,10 +275,9 @@ class CostModel {
       return detail::collective_time(cluster_, what, elements * e, p.dp, p.pp * p.tp);
     };
     using comm::Collective;
-    if (p.zero == 0) {
-      cost.data_comm = over_dp(Collective::all_reduce, parameters);
-    } else {
-      cost.data_comm = over_dp(Collective::reduce_scatter, parameters);
+    // As DataParallel does: stage 1 still gives all ranks the whole gradient.
+    cost.data_comm = over_dp(p.zero <= 1 ? Collective::all_reduce : Collective::reduce_scatter, parameters);
+    if (p.zero > 0) {
       cost.data_comm += (p.zero == 3 ? 2 * micro_batches : 1) * over_dp(Collective::all_gather, parameters);
     }
     // AdamW reads and writes value and moments and reads the gradient; clipping reads it once more. In float32.
