@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -25,7 +25,8 @@ struct Candidates {
 
 /// A number for each float in the order of floats, so that thresholds are found digit by digit.
 TPX_FUNCTION inline std::uint32_t order_of(float x) {
-  const auto bits = std::bit_cast<std::uint32_t>(x);
+  std::uint32_t bits;
+  memcpy(&bits, &x, sizeof bits);
   return bits & 0x80000000U ? ~bits : bits | 0x80000000U;
 }
 
