@@ -177,7 +177,8 @@ class TensorReader {
       known += (a > 0 ? ", " : "") + std::string(names_[a]);
       if (names_[a] == word) axis = static_cast<int>(a);
     }
-    if (axis < 0) reader_.refuse(std::string("'").append(word) + "' is no axis of the mesh, which has " + known);
+    if (axis < 0)
+      reader_.refuse(std::string("'").append(word) + "' is no axis of the mesh, which has " + known);
     if (seen_ >> axis & 1u) reader_.refuse("axis " + std::string(word) + " is named once");
     seen_ |= 1u << axis;
     if (state.kind == Kind::shard) state.order = shard_count(tensor_.spec, state.dim);
