@@ -57,9 +57,9 @@ struct GemmScale {
 ///
 ///   C = alpha op(A) op(B) + beta C
 ///
-/// On a host up to 16 rows of A, or a depth of up to 16 where A is stored as its transpose, go to kernels of
-/// our own, which read B, or write C, at the speed of memory; the rest goes to the provider, split where an
-/// extent exceeds what a library can count.
+/// On a host few rows of A, or a small depth where A is stored as its transpose, go to kernels of our own,
+/// which read B, or write C, at the speed of memory: up to 16 with AVX-512, 8 with AVX, else 2. The rest goes
+/// to the provider, split where an extent exceeds what a library can count.
 ///
 /// @tparam Provider  a GemmProvider; for elements and spaces that it does not take the default multiplies
 /// @pre    T is float or double; C overlaps neither A nor B; a stride is no less than a row

@@ -13,8 +13,9 @@
 /// and in the order in which it lies in memory.
 namespace tpx::kernel::impl {
 
-/// Up to as many rows these kernels are faster than the blocked ones of a library, which copy the weight first.
-inline constexpr std::int64_t gemm_few_rows = 16;
+/// Up to as many rows these kernels are faster than the blocked ones of a library, which copy the weight first,
+/// but are written for the widest registers of the machine that they find themselves on.
+inline constexpr std::int64_t gemm_few_rows = lane_bytes == 64 ? 16 : lane_bytes == 32 ? 8 : 2;
 
 /// Whether a product is one of those below: few rows times a weight, or the sum of the products of few rows.
 template <class T>
