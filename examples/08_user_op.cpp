@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // An op of one's own: Swish with a learned slope for each feature (arXiv:1710.05941). It states its factors and
-// that it is linear in nothing; which layouts it takes, what it gives and what its gradient is follow from that.
+// that it is linear in nothing; which layouts it takes, what it gives and what its gradient is follow from
+// that.
 //
 //   y[b,h] = x[b,h] s(g[h] x[b,h]),   s(u) = 1 / (1 + exp(-u))
 
@@ -19,18 +20,18 @@ struct Swish {
 
   template <class Exec, class X, class G, class Y>
   void forward(const Exec& exec, const X& x, const G& g, const Y& y) const {
-    Kokkos::parallel_for("swish", rows(exec, x), KOKKOS_LAMBDA(int b, int h) {
-      y(b, h) = x(b, h) * sigmoid(g(h) * x(b, h));
-    });
+    Kokkos::parallel_for(
+        "swish", rows(exec, x), KOKKOS_LAMBDA(int b, int h) { y(b, h) = x(b, h) * sigmoid(g(h) * x(b, h)); });
   }
   // Adds to dx and dg, which have the layouts dual to those of x and g: the sum over b is the rank's own.
   template <class Exec, class X, class G, class DY, class DX, class DG>
   void backward(const Exec& exec, const X& x, const G& g, const DY& dy, const DX& dx, const DG& dg) const {
-    Kokkos::parallel_for("swish backward", rows(exec, x), KOKKOS_LAMBDA(int b, int h) {
-      const double s = sigmoid(g(h) * x(b, h)), slope = x(b, h) * s * (1 - s);
-      dx(b, h) += dy(b, h) * (s + g(h) * slope);
-      Kokkos::atomic_add(&dg(h), dy(b, h) * x(b, h) * slope);
-    });
+    Kokkos::parallel_for(
+        "swish backward", rows(exec, x), KOKKOS_LAMBDA(int b, int h) {
+          const double s = sigmoid(g(h) * x(b, h)), slope = x(b, h) * s * (1 - s);
+          dx(b, h) += dy(b, h) * (s + g(h) * slope);
+          Kokkos::atomic_add(&dg(h), dy(b, h) * x(b, h) * slope);
+        });
   }
 
   template <class Exec, class X>

@@ -13,14 +13,22 @@ namespace {
 /// Labels are letters; so are their extents in this test.
 std::int64_t extent_of(char label, bool large) {
   switch (label) {
-    case 'b': return 3;
-    case 'h': return 2;
-    case 's': return large ? 17 : 5;
-    case 't': return large ? 13 : 4;
-    case 'k': return large ? 19 : 6;
-    case 'l': return 3;
-    case 'z': return 0;
-    default: return 1;
+    case 'b':
+      return 3;
+    case 'h':
+      return 2;
+    case 's':
+      return large ? 17 : 5;
+    case 't':
+      return large ? 13 : 4;
+    case 'k':
+      return large ? 19 : 6;
+    case 'l':
+      return 3;
+    case 'z':
+      return 0;
+    default:
+      return 1;
   }
 }
 
@@ -31,8 +39,8 @@ kernel::Labelled labelled(const std::string& text, bool large) {
 }
 
 /// Every element of c by its indices, in plain loops over all labels.
-reference::Array expected(const std::string& a, const std::string& b, const std::string& c, const reference::Array& x,
-                          const reference::Array& y, bool large) {
+reference::Array expected(const std::string& a, const std::string& b, const std::string& c,
+                          const reference::Array& x, const reference::Array& y, bool large) {
   std::string all = c;
   for (const char l : a + b)
     if (all.find(l) == std::string::npos) all += l;
@@ -87,10 +95,10 @@ std::int64_t copies(const std::string& a, const std::string& b, const std::strin
 TEST_CASE_TEMPLATE("products of arrays with dims in any order", Types, TPX_KERNEL_TEST_TYPES) {
   for (const bool large : {false, true}) {
     CAPTURE(large);
-    std::string orders[][3] = {{"sk", "kt", "st"},    {"bsk", "kt", "bst"},     {"bshk", "bthk", "bhst"},
-                               {"bskl", "klt", "bst"}, {"bskl", "lkt", "bst"},   {"sbk", "bkt", "stb"},
-                               {"bs", "bs", "bs"},     {"s", "t", "st"},         {"k", "k", ""},
-                               {"bk", "k", "b"},       {"bz", "zs", "bs"},       {"zb", "bs", "zs"},
+    std::string orders[][3] = {{"sk", "kt", "st"},     {"bsk", "kt", "bst"},    {"bshk", "bthk", "bhst"},
+                               {"bskl", "klt", "bst"}, {"bskl", "lkt", "bst"},  {"sbk", "bkt", "stb"},
+                               {"bs", "bs", "bs"},     {"s", "t", "st"},        {"k", "k", ""},
+                               {"bk", "k", "b"},       {"bz", "zs", "bs"},      {"zb", "bs", "zs"},
                                {"osk", "kt", "sto"},   {"bhst", "bthk", "bshk"}};
     for (auto& [a, b, c] : orders) {
       check<Types>(a, b, c, large);
@@ -111,8 +119,8 @@ TEST_CASE_TEMPLATE("products of arrays with dims in any order", Types, TPX_KERNE
 TEST_CASE("what strides can say is not copied") {
   CHECK(copies("sk", "kt", "st") == 0);
   CHECK(copies("ks", "tk", "ts") == 0);
-  CHECK(copies("bshk", "bthk", "bhst") == 0);   // attention's scores, heads inside
-  CHECK(copies("bhst", "bthk", "bshk") == 0);   // and its values
+  CHECK(copies("bshk", "bthk", "bhst") == 0);  // attention's scores, heads inside
+  CHECK(copies("bhst", "bthk", "bshk") == 0);  // and its values
   CHECK(copies("bskl", "klt", "bst") == 0);
   CHECK(copies("bskl", "lkt", "bst") == 3 * 19 * 13);
   CHECK(copies("sbk", "bkt", "stb") == 3 * 17 * 13);

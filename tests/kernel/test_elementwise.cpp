@@ -38,10 +38,9 @@ void check_unary(const Fn& fn, const F& f, const D& slope) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("gelu, relu, silu, tanh, exp and a factor, forward and backward", Types, TPX_KERNEL_TEST_TYPES) {
-  const auto at = [](const auto& f) {
-    return [f](double x) { return f(reference::Array{x})[0]; };
-  };
+TEST_CASE_TEMPLATE("gelu, relu, silu, tanh, exp and a factor, forward and backward", Types,
+                   TPX_KERNEL_TEST_TYPES) {
+  const auto at = [](const auto& f) { return [f](double x) { return f(reference::Array{x})[0]; }; };
   check_unary<Types>(kernel::Gelu{}, at([](const auto& x) { return reference::gelu(x); }),
                      at([](const auto& x) { return reference::gelu_backward(x, {1.0}); }));
   check_unary<Types>(kernel::GeluTanh{}, at([](const auto& x) { return reference::gelu_tanh(x); }),

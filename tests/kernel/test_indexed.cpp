@@ -78,7 +78,8 @@ TEST_CASE_TEMPLATE("rows of an inner dim are taken and added", Types, TPX_KERNEL
   for (std::int64_t o = 0; o < outer; ++o)
     for (std::int64_t r = 0; r < count; ++r)
       for (std::int64_t c = 0; c < columns; ++c) {
-        const auto from = static_cast<std::size_t>((o * held + index[static_cast<std::size_t>(r)]) * columns + c);
+        const auto from =
+            static_cast<std::size_t>((o * held + index[static_cast<std::size_t>(r)]) * columns + c);
         const auto to_row = static_cast<std::size_t>((o * count + r) * columns + c);
         expected[to_row] += x[from];
         sum[from] += y[to_row];

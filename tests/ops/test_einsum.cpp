@@ -97,17 +97,18 @@ TEST_CASE("an einsum with all kinds of dims in every placement") {
 }
 
 TEST_CASE("einsums with few dims: a projection, an outer and an inner product") {
-  const Product project(ops::einsum<Project, 3, 2>::rule, {6, 12, 12, 24}), outer(ops::einsum<Outer, 2, 1>::rule, {12, 4, 24}),
-      inner(ops::einsum<Inner, 2, 2>::rule, {12, 24});
-  constexpr std::int64_t x3[] = {6, 12, 12}, w2[] = {12, 24}, x2[] = {12, 4}, n1[] = {24}, a2[] = {12, 24}, b2[] = {24, 12};
+  const Product project(ops::einsum<Project, 3, 2>::rule, {6, 12, 12, 24}),
+      outer(ops::einsum<Outer, 2, 1>::rule, {12, 4, 24}), inner(ops::einsum<Inner, 2, 2>::rule, {12, 24});
+  constexpr std::int64_t x3[] = {6, 12, 12}, w2[] = {12, 24}, x2[] = {12, 4}, n1[] = {24}, a2[] = {12, 24},
+                         b2[] = {24, 12};
   for_each_mesh([&](const World& world, const auto& mesh) {
     project.check<double>(world, mesh, Project{}, layout<Replicate<tp>>, layout<Shard<1, tp>>, x3, w2);
     project.check<double>(world, mesh, Project{}, layout<Shard<1, dp>, Shard<2, tp>>,
                           layout<Replicate<dp>, Shard<0, tp>>, x3, w2);
-    outer.check<double>(world, mesh, Outer{}, layout<Shard<0, dp>, Replicate<tp>>, layout<Replicate<dp>, Shard<0, tp>>,
-                        x2, n1);
-    inner.check<double>(world, mesh, Inner{}, layout<Shard<0, dp>, Shard<1, tp>>, layout<Shard<1, dp>, Shard<0, tp>>,
-                        a2, b2);
+    outer.check<double>(world, mesh, Outer{}, layout<Shard<0, dp>, Replicate<tp>>,
+                        layout<Replicate<dp>, Shard<0, tp>>, x2, n1);
+    inner.check<double>(world, mesh, Inner{}, layout<Shard<0, dp>, Shard<1, tp>>,
+                        layout<Shard<1, dp>, Shard<0, tp>>, a2, b2);
   });
 }
 
@@ -120,6 +121,7 @@ TEST_CASE("the layouts of an einsum follow from its text, and extents that diffe
     static_assert(std::is_same_v<typename decltype(einsum<Scores>(d, d))::layout_type, layout_t<Partial<tp>>>);
     CHECK(einsum<Scores>(d, d).describe() == "f64[12,12,4,4]{P:tp}");
     const auto k = zeros<double>(mesh, layout<Shard<0, dp>, Shard<2, tp>>, {12, 6, 12, 2});
-    CHECK_THROWS_WITH_AS(einsum<Scores>(q, k), doctest::Contains("Text::text = b s h d, b t h d -> b h s t"), Error);
+    CHECK_THROWS_WITH_AS(einsum<Scores>(q, k), doctest::Contains("Text::text = b s h d, b t h d -> b h s t"),
+                         Error);
   });
 }

@@ -241,14 +241,16 @@ TEST_CASE("functions of three and of four tensors, shorter ones repeated") {
     sum[i] = 2 * x[i] - u[i] + 0.5 * dv[i] + 3 * x[i];
     for (std::size_t n = 0; n < 4; ++n) scaled[n][i] *= combine.factor[n];
   }
-  const auto three = [](const auto& a, const auto& b, const auto& c) { return elementwise(MultiplyAdd{}, a, b, c); };
+  const auto three = [](const auto& a, const auto& b, const auto& c) {
+    return elementwise(MultiplyAdd{}, a, b, c);
+  };
   const auto four = [&](const auto& a, const auto& b, const auto& c, const auto& d) {
     return elementwise(combine, a, b, c, d);
   };
   for_each_mesh([&](const World& world, const auto& mesh) {
     const auto check = [&]<class T>(T, auto lx, auto ly, auto lz) {
-      check_op<T>(world, mesh, three, v, dv, {dx, dy, dz}, 0, given<T>(lx, {12, 4, 12}, x), given<T>(ly, {4, 12}, y),
-                  given<T>(lz, {12}, z));
+      check_op<T>(world, mesh, three, v, dv, {dx, dy, dz}, 0, given<T>(lx, {12, 4, 12}, x),
+                  given<T>(ly, {4, 12}, y), given<T>(lz, {12}, z));
     };
     check(0.0, layout<>, layout<>, layout<>);
     check(0.0, layout<Shard<0, dp>, Shard<2, tp>>, layout<Replicate<dp>, Shard<1, tp>>,
@@ -264,7 +266,7 @@ TEST_CASE("functions of three and of four tensors, shorter ones repeated") {
     check_four(layout<Replicate<dp>, Shard<1, Balanced, tp>>);
     const auto a = zeros<double>(mesh, layout<>, {4, 3});
     const auto b = zeros<double>(mesh, layout<>, {4});
-    CHECK_THROWS_WITH_AS(elementwise(MultiplyAdd{}, a, a, b), doctest::Contains("f64[4,3]; other.describe() = f64[4]"),
-                         Error);
+    CHECK_THROWS_WITH_AS(elementwise(MultiplyAdd{}, a, a, b),
+                         doctest::Contains("f64[4,3]; other.describe() = f64[4]"), Error);
   });
 }

@@ -76,14 +76,15 @@ TEST_CASE("max and min along split dims are Partial, each rank the one of its pa
   for (std::size_t i = 0; i < size; ++i)
     x[i] = -5 + 3 * std::sin(1.3 * static_cast<double>(i)) * static_cast<double>(1 + i / 144);
   for_each_mesh([&](const World& world, const auto& mesh) {
-    const auto a = put(mesh, given<double>(layout<Shard<0, Balanced, dp>, Shard<2, Balanced, tp>>, {12, 6, 24}, x));
+    const auto a =
+        put(mesh, given<double>(layout<Shard<0, Balanced, dp>, Shard<2, Balanced, tp>>, {12, 6, 24}, x));
     const std::int64_t before = calls(world.log());
     const auto most = max<0, 2>(a);
     const auto least = min<2>(a);
     CHECK(calls(world.log()) == before);
     static_assert(std::is_same_v<typename decltype(most)::layout_type, layout_t<Partial<Max, dp, tp>>>);
-    static_assert(
-        std::is_same_v<typename decltype(least)::layout_type, layout_t<Shard<0, Balanced, dp>, Partial<Min, tp>>>);
+    static_assert(std::is_same_v<typename decltype(least)::layout_type,
+                                 layout_t<Shard<0, Balanced, dp>, Partial<Min, tp>>>);
     CHECK(whole(redistribute<Invariant<dp, tp>>(most)) == Largest(x, 5, 1).y);
     CHECK(whole(redistribute<Invariant<tp>>(least)) == Largest(x, 4, -1).y);
     // A piece may be empty: what it says loses against everything.
@@ -128,7 +129,8 @@ TEST_CASE("the norm along dims in every placement") {
       for (std::size_t i = 0; i < size; ++i) y[place(dims, i)] += x[i] * x[i];
       for (double& v : y) v = std::sqrt(v);
       for (std::size_t i = 0; i < size; ++i) dx[i] = dy[place(dims, i)] * x[i] / y[place(dims, i)];
-      check_op<T>(world, mesh, op, y, dy, {dx}, mesh.grid().ranks(over) > 1 ? 1 : 0, given<T>(l, whole_extents, x));
+      check_op<T>(world, mesh, op, y, dy, {dx}, mesh.grid().ranks(over) > 1 ? 1 : 0,
+                  given<T>(l, whole_extents, x));
     };
     check(0.0, plain, 4, 0, layout<>);
     check(0.0, all, 7, 0, layout<Replicate<tp>>);

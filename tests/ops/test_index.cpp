@@ -90,17 +90,18 @@ TEST_CASE("an index of several dims takes the dim's place, and adds back") {
     }
   for_each_mesh([&](const World& world, const auto& mesh) {
     check_op<double>(
-        world, mesh, [](const auto& a, const auto& i) { return index_select<0>(a, i); }, y, dy, {dtable, Values{}}, 0,
-        given<double>(layout<Replicate<tp>>, {5, 2}, table),
+        world, mesh, [](const auto& a, const auto& i) { return index_select<0>(a, i); }, y, dy,
+        {dtable, Values{}}, 0, given<double>(layout<Replicate<tp>>, {5, 2}, table),
         given<std::int32_t>(layout<Shard<1, Balanced, tp>>, {2, 3, 2}, as_values(id)));
     check_op<double>(
-        world, mesh, [](const auto& a, const auto& i) { return index_add<0>(a, i, 5); }, dtable, table, {y, Values{}},
-        0, given<double>(layout<Shard<1, Balanced, tp>>, {2, 3, 2, 2}, dy),
+        world, mesh, [](const auto& a, const auto& i) { return index_add<0>(a, i, 5); }, dtable, table,
+        {y, Values{}}, 0, given<double>(layout<Shard<1, Balanced, tp>>, {2, 3, 2, 2}, dy),
         given<std::int32_t>(layout<Shard<1, Balanced, tp>>, {2, 3, 2}, as_values(id)));
   });
 }
 
-TEST_CASE("the layouts follow from the rule; numbers outside and extents that differ are refused on every rank") {
+TEST_CASE(
+    "the layouts follow from the rule; numbers outside and extents that differ are refused on every rank") {
   for_each_mesh([&](const World&, const auto& mesh) {
     const auto x = zeros<double>(mesh, layout<Shard<0, Balanced, dp>, Shard<1, Balanced, tp>>, {2, 3});
     const auto i = full<std::int32_t>(mesh, layout<>, {4}, 2);
@@ -114,6 +115,7 @@ TEST_CASE("the layouts follow from the rule; numbers outside and extents that di
       CHECK_THROWS_WITH_AS(index_add<0>(y, outside, 3), doctest::Contains("outside = 4; extent = 3"), Error);
     }
     const auto five = zeros<double>(mesh, layout<>, {5});
-    CHECK_THROWS_WITH_AS(index_add<0>(five, i, 3), doctest::Contains("f64[5]; index.describe() = i32[4]"), Error);
+    CHECK_THROWS_WITH_AS(index_add<0>(five, i, 3), doctest::Contains("f64[5]; index.describe() = i32[4]"),
+                         Error);
   });
 }

@@ -47,7 +47,8 @@ void check(const World& world, const Mesh& mesh, From from, To) {
     backward(weighted_sum(y, dy));
   });
   CHECK(std::vector<comm::CommCall>(started.begin(), started.begin() + static_cast<std::ptrdiff_t>(std::min(
-                                                                           started.size(), expected.size()))) == expected);
+                                                                           started.size(), expected.size()))) ==
+        expected);
   CHECK(off(gather(tape.gradient(again)), dy) <= 1e-12);
 }
 
@@ -101,8 +102,8 @@ TEST_CASE("handles are under way together, among other collectives, and are aske
     CHECK(whole(other) == Values(24 * 24, 0.0));
     const auto odd = zeros<double>(mesh, layout<>, {5});
     if (mesh.size() > 1)
-      CHECK_THROWS_WITH_AS((void)(redistribute_async<layout_t<Shard<0, dp, tp>>>(odd)), doctest::Contains("f64[5@dp@tp]"),
-                           Error);
+      CHECK_THROWS_WITH_AS((void)(redistribute_async<layout_t<Shard<0, dp, tp>>>(odd)),
+                           doctest::Contains("f64[5@dp@tp]"), Error);
   });
 }
 

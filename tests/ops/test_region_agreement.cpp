@@ -50,13 +50,14 @@ TEST_CASE("values that are declared the same and differ are refused on every ran
         CHECK(calls(world.log()) == before);
         continue;
       }
-      CHECK_THROWS_WITH_AS(region(leaf, false), doctest::Contains("the result is declared Invariant or Replicate on dp,tp"),
-                           Error);
+      CHECK_THROWS_WITH_AS(region(leaf, false),
+                           doctest::Contains("the result is declared Invariant or Replicate on dp,tp"), Error);
       CHECK(calls(world.log()) == before + 1);
       const auto y = region(leaf, true);
       CHECK_THROWS_WITH_AS(backward(sum(y)), doctest::Contains("an operand's gradient is declared"), Error);
       // What is declared terms, or pieces, may differ.
-      const auto terms = local_region(Copy{here, false}, takes(layout<>), gives<double>(layout<Partial<dp, tp>>, {3}), x);
+      const auto terms =
+          local_region(Copy{here, false}, takes(layout<>), gives<double>(layout<Partial<dp, tp>>, {3}), x);
       CHECK(terms.local()(0) == 0.5);
     }
   });

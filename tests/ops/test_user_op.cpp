@@ -106,7 +106,8 @@ TEST_CASE("a user's op in every placement that its rule takes") {
   });
 }
 
-TEST_CASE("extents that differ are refused with all operands in the message; one kernel is called without a tape") {
+TEST_CASE(
+    "extents that differ are refused with all operands in the message; one kernel is called without a tape") {
   for_each_mesh([&](const World&, const auto& mesh) {
     const auto x = zeros<double>(mesh, layout<>, {2, 3});
     const auto g = zeros<double>(mesh, layout<>, {4});
@@ -125,9 +126,10 @@ TEST_CASE("a local region gives what it declares, and its gradients") {
   const Mixed m;
   for_each_mesh([&](const World& world, const auto& mesh) {
     const auto split = [](const auto& x, const auto& g, const auto& id) {
-      return local_region(Mix{}, takes(layout<Shard<0, dp>, Shard<1, tp>>, layout<Replicate<dp>, Shard<0, tp>>,
-                                       layout<Shard<0, dp>>),
-                          gives<double>(layout<Shard<0, dp>, Shard<1, tp>>, {12, 24}), x, g, id);
+      return local_region(
+          Mix{},
+          takes(layout<Shard<0, dp>, Shard<1, tp>>, layout<Replicate<dp>, Shard<0, tp>>, layout<Shard<0, dp>>),
+          gives<double>(layout<Shard<0, dp>, Shard<1, tp>>, {12, 24}), x, g, id);
     };
     check_op<double>(world, mesh, split, m.y, m.dy, {m.dx, m.dg, Values{}}, 0,
                      given<double>(layout<Shard<0, dp>, Shard<1, tp>>, {12, 24}, m.x),
@@ -135,7 +137,8 @@ TEST_CASE("a local region gives what it declares, and its gradients") {
                      given<std::int32_t>(layout<Shard<0, dp>>, {12}, m.id));
     // Terms, from values that each rank uses for its own part.
     const auto columns = [&](const auto& x) {
-      return local_region(ScaledColumns{std::make_shared<const double>(2)}, takes(layout<Shard<0, Balanced, dp, tp>>),
+      return local_region(ScaledColumns{std::make_shared<const double>(2)},
+                          takes(layout<Shard<0, Balanced, dp, tp>>),
                           gives<double>(layout<Partial<dp, tp>>, {24}), x);
     };
     Values sums(24, 0.0), dx(m.x.size());

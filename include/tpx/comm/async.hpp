@@ -12,7 +12,8 @@
 namespace tpx::comm {
 
 /// Collectives that are started now and waited for later. A communicator that has them specialises this in a
-/// header of its own; for the others `available` is false, and what would be started runs when it is waited for.
+/// header of its own; for the others `available` is false, and what would be started runs when it is waited
+/// for.
 ///
 /// A started collective uses its buffers until its Pending says that it is over:
 ///
@@ -20,9 +21,9 @@ namespace tpx::comm {
 ///   p.test();      // whether it is over; lets the communicator make progress, and starts nothing
 ///   p.wait();      // returns when it is
 ///
-/// all_gather, reduce_scatter and all_to_all take counts for each rank, as their uneven forms do; send_recv takes
-/// one message each way. All ranks start the collectives of a group in the same order, among its others; a Pending
-/// that goes before wait() leaves the collective, and its buffers, to the communicator.
+/// all_gather, reduce_scatter and all_to_all take counts for each rank, as their uneven forms do; send_recv
+/// takes one message each way. All ranks start the collectives of a group in the same order, among its others;
+/// a Pending that goes before wait() leaves the collective, and its buffers, to the communicator.
 template <class Comm>
 struct Nonblocking {
   static constexpr bool available = false;
@@ -34,8 +35,7 @@ struct Nonblocking {
 
 /// A communicator that starts collectives.
 template <class Comm>
-concept AsyncCommunicator =
-    Communicator<Comm> && Nonblocking<Comm>::available &&
+concept AsyncCommunicator = Communicator<Comm> && Nonblocking<Comm>::available &&
     requires(const Comm& comm, const void* in, void* out, std::int64_t count, Counts counts, Element element,
              Reduction reduction, int rank, typename Nonblocking<Comm>::Pending& pending) {
   { pending.test() } -> std::same_as<bool>;
@@ -49,8 +49,7 @@ concept AsyncCommunicator =
 
 /// Counted when they are started, as the calls that they stand for.
 template <class Comm>
-  requires Nonblocking<Comm>::available
-struct Nonblocking<Recording<Comm>> {
+requires Nonblocking<Comm>::available struct Nonblocking<Recording<Comm>> {
   static constexpr bool available = true;
   using Inner = Nonblocking<Comm>;
   using Pending = typename Inner::Pending;
@@ -72,11 +71,12 @@ struct Nonblocking<Recording<Comm>> {
   }
   static Pending all_to_all(const Recording<Comm>& comm, const void* send, Counts send_counts, void* recv,
                             Counts recv_counts, Element element) {
-    comm.add(Collective::all_to_all, std::max(detail::sum_of(send_counts), detail::sum_of(recv_counts)), element);
+    comm.add(Collective::all_to_all, std::max(detail::sum_of(send_counts), detail::sum_of(recv_counts)),
+             element);
     return Inner::all_to_all(comm.inner(), send, send_counts, recv, recv_counts, element);
   }
-  static Pending send_recv(const Recording<Comm>& comm, const void* send, std::int64_t send_count, int to, void* recv,
-                           std::int64_t recv_count, int from, Element element) {
+  static Pending send_recv(const Recording<Comm>& comm, const void* send, std::int64_t send_count, int to,
+                           void* recv, std::int64_t recv_count, int from, Element element) {
     comm.add(Collective::send_recv, std::max(send_count, recv_count), element);
     return Inner::send_recv(comm.inner(), send, send_count, to, recv, recv_count, from, element);
   }

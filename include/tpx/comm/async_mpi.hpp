@@ -20,8 +20,9 @@ class MpiPending {
 
   bool test() {
     int over = 0;
-    detail::check_mpi(MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &over, MPI_STATUSES_IGNORE),
-                      "MPI_Testall");
+    detail::check_mpi(
+        MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &over, MPI_STATUSES_IGNORE),
+        "MPI_Testall");
     return over != 0;
   }
   void wait() {
@@ -101,25 +102,28 @@ struct Nonblocking<Mpi> {
     for (int root = 0; root < comm.size(); ++root) {
       const void* const block = detail::advance(send, detail::start_of(counts, root), element);
       detail::for_each_part(detail::count_of(counts, root), [&](std::int64_t at, int n) {
-        detail::check_mpi(MPI_Ireduce(detail::advance(block, at, element), detail::advance(recv, at, element), n, type,
-                                      op, root, comm.native(), pending.next()),
+        detail::check_mpi(MPI_Ireduce(detail::advance(block, at, element), detail::advance(recv, at, element),
+                                      n, type, op, root, comm.native(), pending.next()),
                           "MPI_Ireduce");
       });
     }
     return pending;
   }
 
-  static Pending all_to_all(const Mpi& comm, const void* send, Counts send_counts, void* recv, Counts recv_counts,
-                            Element element) {
+  static Pending all_to_all(const Mpi& comm, const void* send, Counts send_counts, void* recv,
+                            Counts recv_counts, Element element) {
     detail::check_counts(Collective::all_to_all, send_counts, comm.size());
     detail::check_counts(Collective::all_to_all, recv_counts, comm.size());
-    detail::check_uneven(Collective::all_to_all, send, detail::sum_of(send_counts), recv, detail::sum_of(recv_counts));
+    detail::check_uneven(Collective::all_to_all, send, detail::sum_of(send_counts), recv,
+                         detail::sum_of(recv_counts));
     Pending pending;
     for (int r = 0; r < comm.size(); ++r)
-      receive(comm, pending, recv, detail::start_of(recv_counts, r), detail::count_of(recv_counts, r), r, element);
+      receive(comm, pending, recv, detail::start_of(recv_counts, r), detail::count_of(recv_counts, r), r,
+              element);
     for (int r = 0; r < comm.size(); ++r)
       if (r != comm.rank())
-        post(comm, pending, send, detail::start_of(send_counts, r), detail::count_of(send_counts, r), r, element);
+        post(comm, pending, send, detail::start_of(send_counts, r), detail::count_of(send_counts, r), r,
+             element);
     const std::int64_t own = detail::count_of(send_counts, comm.rank());
     detail::check_length("all_to_all", own, detail::count_of(recv_counts, comm.rank()));
     detail::copy(detail::advance(recv, detail::start_of(recv_counts, comm.rank()), element),
@@ -145,8 +149,8 @@ struct Nonblocking<Mpi> {
   }
 
  private:
-  // Of messages that are parts of one collective; the highest that every MPI has. MPI keeps the order of messages
-  // between two ranks, so collectives of one group do not meet.
+  // Of messages that are parts of one collective; the highest that every MPI has. MPI keeps the order of
+  // messages between two ranks, so collectives of one group do not meet.
   static constexpr int tag = 32767;
 
   static std::vector<int> in_ints(Counts counts) {
@@ -159,16 +163,16 @@ struct Nonblocking<Mpi> {
                       int from, Element element) {
     if (from == comm.rank()) return;
     detail::for_each_part(count, [&](std::int64_t at, int n) {
-      detail::check_mpi(MPI_Irecv(detail::advance(buffer, start + at, element), n, detail::mpi_type(element), from, tag,
-                                  comm.native(), pending.next()),
+      detail::check_mpi(MPI_Irecv(detail::advance(buffer, start + at, element), n, detail::mpi_type(element),
+                                  from, tag, comm.native(), pending.next()),
                         "MPI_Irecv");
     });
   }
-  static void post(const Mpi& comm, Pending& pending, const void* buffer, std::int64_t start, std::int64_t count,
-                   int to, Element element) {
+  static void post(const Mpi& comm, Pending& pending, const void* buffer, std::int64_t start,
+                   std::int64_t count, int to, Element element) {
     detail::for_each_part(count, [&](std::int64_t at, int n) {
-      detail::check_mpi(MPI_Isend(detail::advance(buffer, start + at, element), n, detail::mpi_type(element), to, tag,
-                                  comm.native(), pending.next()),
+      detail::check_mpi(MPI_Isend(detail::advance(buffer, start + at, element), n, detail::mpi_type(element),
+                                  to, tag, comm.native(), pending.next()),
                         "MPI_Isend");
     });
   }

@@ -201,8 +201,9 @@ void contract(const Exec& exec, const Contraction& plan, const T* a, const T* b,
         multiply<Provider>(exec, GemmCall<T>{of_a.stored, of_b.stored, m, n, k, T(1), left, of_a.stride, right,
                                              of_b.stride, beta, out, of_c.stride});
       } else {  // C^T = B^T A^T
-        multiply<Provider>(exec, GemmCall<T>{impl::flipped(of_b.stored), impl::flipped(of_a.stored), n, m, k, T(1),
-                                             right, of_b.stride, left, of_a.stride, beta, out, of_c.stride});
+        multiply<Provider>(
+            exec, GemmCall<T>{impl::flipped(of_b.stored), impl::flipped(of_a.stored), n, m, k, T(1), right,
+                              of_b.stride, left, of_a.stride, beta, out, of_c.stride});
       }
     }
   }

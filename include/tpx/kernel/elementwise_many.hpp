@@ -8,7 +8,8 @@
 #include <tpx/kernel/group.hpp>
 #include <tpx/kernel/pointwise.hpp>
 
-/// Functions of several elements, given as functors: value(x...), and derivative<I>(x...) with respect to the I-th.
+/// Functions of several elements, given as functors: value(x...), and derivative<I>(x...) with respect to the
+/// I-th.
 namespace tpx::kernel {
 
 /// N dense arrays; those that are shorter than the first are repeated: their dims are its last ones.

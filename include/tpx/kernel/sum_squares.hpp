@@ -60,7 +60,8 @@ struct NormGradient {
 ///
 /// @post   deterministic: one order whatever the number of threads
 template <class T, class Exec>
-void sum_squares_strided(const Exec& exec, const T* src, const StrideMap& kept, const StrideMap& summed, T* dst) {
+void sum_squares_strided(const Exec& exec, const T* src, const StrideMap& kept, const StrideMap& summed,
+                         T* dst) {
   for_groups(exec, "tpx::sum_squares_strided", kept.size(), impl::SumSquaresStrided<T>{src, kept, summed, dst});
 }
 

@@ -42,15 +42,17 @@ constexpr EinsumText check_einsum(std::string_view text, int x_ndim, int w_ndim)
 
 template <bool fits, class... Facts>
 constexpr void an_einsum_names_its_dims() {
-  static_assert(fits,
-                "tpx::einsum: the text is two operands and a result, as in \"b s k, k n -> b s n\", with a name for "
-                "each dim that the operands have (see op)");
+  static_assert(
+      fits,
+      "tpx::einsum: the text is two operands and a result, as in \"b s k, k n -> b s n\", with a name for "
+      "each dim that the operands have (see op)");
 }
 template <bool fits, class... Facts>
 constexpr void an_einsum_shares_its_factors() {
-  static_assert(fits,
-                "tpx::einsum: a name stands once in an operand, and in two of operands and result: what is summed "
-                "over is a dim of both operands, a sum over a dim of one is taken before by sum<dim>(x) (see op)");
+  static_assert(
+      fits,
+      "tpx::einsum: a name stands once in an operand, and in two of operands and result: what is summed "
+      "over is a dim of both operands, a sum over a dim of one is taken before by sum<dim>(x) (see op)");
 }
 
 }  // namespace detail
@@ -74,7 +76,8 @@ inline kernel::Labelled labelled(const OpRule& rule, int operand, const Shape& l
 }
 
 /// The result's labels and extents, from those of the operands.
-inline kernel::Labelled labelled_result(const OpRule& rule, const kernel::Labelled& x, const kernel::Labelled& w) {
+inline kernel::Labelled labelled_result(const OpRule& rule, const kernel::Labelled& x,
+                                        const kernel::Labelled& w) {
   kernel::Labelled y;
   for (int d = 0; d < rule.result_ndim; ++d) {
     const int l = rule.result[d], in_x = x.find(l);
@@ -89,10 +92,10 @@ void contract(const Mesh& mesh, const kernel::Labelled& of_a, const kernel::Labe
               const kernel::Labelled& of_c, const T* a, const T* b, T* c, bool accumulate) {
   const kernel::Contraction plan(of_a, of_b, of_c);
   const Buffer scratch = plan.scratch() > 0 ? allocate<T>(mesh, plan.scratch()) : Buffer();
-  mesh.context().launch({plan.flops(), (plan.elements() + 2 * plan.scratch()) * std::int64_t{sizeof(T)}},
-                        [&](const auto& exec) {
-                          kernel::contract<gemm_of<Mesh>>(exec, plan, a, b, c, scratch.template as<T>(), accumulate);
-                        });
+  mesh.context().launch(
+      {plan.flops(), (plan.elements() + 2 * plan.scratch()) * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+        kernel::contract<gemm_of<Mesh>>(exec, plan, a, b, c, scratch.template as<T>(), accumulate);
+      });
 }
 
 /// dX (+)= dY W,  dW (+)= dY X, each over what is not its own;  shape that of the shard of x, extents w's.

@@ -35,14 +35,16 @@ void elementwise_many_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const auto gradient = [&]<std::size_t I>(std::integral_constant<std::size_t, I>) {
     if (const Sink<T> dx = tape.template sink<T>(r.in[I])) {
       tape.mesh().context().launch(
-          {2 * flops_of<Fn>() * x.count[0], (N + 2) * x.count[0] * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+          {2 * flops_of<Fn>() * x.count[0], (N + 2) * x.count[0] * std::int64_t{sizeof(T)}},
+          [&](const auto& exec) {
             kernel::elementwise_many_gradient<static_cast<int>(I)>(exec, fn, x, dy, dx.data, dx.accumulate);
           });
     }
   };
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     (gradient(std::integral_constant<std::size_t, I>()), ...);
-  }(std::make_index_sequence<static_cast<std::size_t>(N)>{});
+  }
+  (std::make_index_sequence<static_cast<std::size_t>(N)>{});
 }
 
 }  // namespace detail
@@ -54,13 +56,14 @@ void elementwise_many_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 ///
 ///   x, v  [b@dp,s,h@tp]     y  [s,h@tp]{R:dp}     z  [h@tp]{R:dp}        dy and dz are P on dp
 ///
-/// @pre    fn as for one and two operands; the others' extents are x's last ones; with linearity product one operand
+/// @pre    fn as for one and two operands; the others' extents are x's last ones; with linearity product one
+/// operand
 ///         may be Partial beside Replicate, with sum all, else none
 /// @comm   none, forward or backward
 /// @throws tpx::Error naming both operands where the extents differ
 template <class Fn, Tensor X, Tensor Y, Tensor Z, Tensor... More>
-  requires(sizeof...(More) <= 1)
-auto elementwise(const Fn& fn, const X& x, const Y& y, const Z& z, const More&... more) {
+requires(sizeof...(More) <= 1) auto elementwise(const Fn& fn, const X& x, const Y& y, const Z& z,
+                                                const More&... more) {
   constexpr bool trailing = Y::ndim <= X::ndim && Z::ndim <= X::ndim && ((More::ndim <= X::ndim) && ...);
   static_assert(trailing, "tpx::elementwise: the other operands have at most as many dims as the first");
   static_assert(detail::fits_a_record<Fn>,
@@ -79,11 +82,12 @@ auto elementwise(const Fn& fn, const X& x, const Y& y, const Z& z, const More&..
     };
     (check(y), check(z), (check(more), ...));
     auto v = detail::make_result<Op, T, X::ndim, over<>>(x.shape(), x, y, z, more...);
-    const kernel::Operands<T, n> operands{{x.data(), y.data(), z.data(), more.data()...},
-                                          {x.local_count(), y.local_count(), z.local_count(), more.local_count()...}};
-    x.mesh().context().launch({detail::flops_of<Fn>() * operands.count[0],
-                               (n + 1) * operands.count[0] * std::int64_t{sizeof(T)}},
-                              [&](const auto& exec) { kernel::elementwise_many(exec, fn, operands, v.data()); });
+    const kernel::Operands<T, n> operands{
+        {x.data(), y.data(), z.data(), more.data()...},
+        {x.local_count(), y.local_count(), z.local_count(), more.local_count()...}};
+    x.mesh().context().launch(
+        {detail::flops_of<Fn>() * operands.count[0], (n + 1) * operands.count[0] * std::int64_t{sizeof(T)}},
+        [&](const auto& exec) { kernel::elementwise_many(exec, fn, operands, v.data()); });
     return detail::record(
         std::move(v), &detail::elementwise_many_backward<Fn, n, T, typename X::mesh_type>,
         [&](auto& r) {
@@ -98,8 +102,9 @@ auto elementwise(const Fn& fn, const X& x, const Y& y, const Z& z, const More&..
 }
 
 template <class Fn, class X, class Y, class Z, class... More>
-  requires(detail::is_refused<X> || detail::is_refused<Y> || detail::is_refused<Z> || (detail::is_refused<More> || ...))
-refused elementwise(const Fn&, const X& x, const Y& y, const Z& z, const More&... more) {
+requires(detail::is_refused<X> || detail::is_refused<Y> || detail::is_refused<Z> ||
+         (detail::is_refused<More> || ...)) refused
+    elementwise(const Fn&, const X& x, const Y& y, const Z& z, const More&... more) {
   return detail::refused_again(x, y, z, more...);
 }
 

@@ -49,7 +49,8 @@ auto extreme(const X& x) {
   } else {
     using T = typename X::element_type;
     const Region region(Largest ? "tpx::max" : "tpx::min");
-    TPX_EXPECTS(reduced_count<Dims...>(x.shape()) >= 1, x.describe(), "no elements have no largest or smallest one");
+    TPX_EXPECTS(reduced_count<Dims...>(x.shape()) >= 1, x.describe(),
+                "no elements have no largest or smallest one");
     const Shape local = x.local_shape();
     const ReducedWalks walks = reduced_walks<Dims...>(x.shape(), local);
     auto y = make_result<Op, T, Op::rule.result_ndim, over<>>(walks.global, x);
@@ -81,9 +82,9 @@ auto extreme(const X& x) {
 ///   x  [b@dp,s,h]            max<1>     y  [b@dp,h]
 ///   x  [b@dp,s,h]            max<0>     y  [s,h]{P(max):dp}     each rank the largest of its own
 ///
-/// Along whole dims the gradient goes to the element that was taken, of equal ones the first in row-major order.
-/// Across ranks there is none: a result that is Partial goes into nothing but a redistribute, and that only where
-/// x is on no tape: max<0>(detach(x)).
+/// Along whole dims the gradient goes to the element that was taken, of equal ones the first in row-major
+/// order. Across ranks there is none: a result that is Partial goes into nothing but a redistribute, and that
+/// only where x is on no tape: max<0>(detach(x)).
 ///
 /// @pre    the dims are different ones of x, and not empty; x is not Partial
 /// @post   where the dims are whole a NaN among the elements is the result

@@ -25,7 +25,8 @@ struct index_select {
     for (int d = 0; d < N; ++d) {
       r.factor[0][d] = static_cast<signed char>(d);
       if (d != Dim) r.result[r.result_ndim++] = static_cast<signed char>(d);
-      for (int i = 0; d == Dim && i < IndexDims; ++i) r.result[r.result_ndim++] = static_cast<signed char>(N + i);
+      for (int i = 0; d == Dim && i < IndexDims; ++i)
+        r.result[r.result_ndim++] = static_cast<signed char>(N + i);
     }
     for (int i = 0; i < IndexDims; ++i) r.factor[1][i] = static_cast<signed char>(N + i);
     return r;
@@ -115,11 +116,10 @@ auto select(const X& x, const Index& index) {
   const auto compute = [&](const auto& first, const auto& second) {
     auto y = make_result<Op, T, X::ndim - 1 + Index::ndim, over<>>(global, first, second);
     const T* from = x.data();
-    x.mesh().context().launch(work_on<T>(n), [&](const auto& exec) {
-      kernel::select_indexed(exec, numbers, from, y.data(), n);
-    });
+    x.mesh().context().launch(
+        work_on<T>(n), [&](const auto& exec) { kernel::select_indexed(exec, numbers, from, y.data(), n); });
     return record(
-        std::move(y), &select_backward<IndexFirst ? 1 : 0, T, Mesh>,
+        std::move(y), &select_backward < IndexFirst ? 1 : 0, T, Mesh >,
         [&](auto& r) {
           r.saved[0] = index.shard();
           save_rows(r, n);
@@ -147,7 +147,7 @@ void index_add_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 }
 
 template <class Index>
-inline constexpr bool is_index = std::is_same_v<typename Index::element_type, std::int32_t> && Index::ndim >= 1;
+inline constexpr bool is_index = std::is_same_v<typename Index::element_type, std::int32_t>&& Index::ndim >= 1;
 
 }  // namespace detail
 
@@ -165,7 +165,8 @@ inline constexpr bool is_index = std::is_same_v<typename Index::element_type, st
 template <int Dim, Tensor X, Tensor Index>
 auto index_select(const X& x, const Index& index) {
   static_assert(0 <= Dim && Dim < X::ndim, "tpx::index_select: the dim is one of the operand's, 0 to ndim - 1");
-  static_assert(detail::is_index<Index>, "tpx::index_select: an index is std::int32_t and has at least one dim");
+  static_assert(detail::is_index<Index>,
+                "tpx::index_select: an index is std::int32_t and has at least one dim");
   using Op = ops::index_select<X::ndim, Dim, Index::ndim>;
   if constexpr (!detail::is_index<Index>) {
     return refused{};
@@ -173,14 +174,16 @@ auto index_select(const X& x, const Index& index) {
     return refused{};
   } else {
     const detail::Region region("tpx::index_select");
-    const std::int32_t outside = detail::count_outside(x.mesh(), index.data(), index.local_count(), x.extent(Dim));
-    TPX_EXPECTS(outside == 0, outside, Dim, x.describe(), "an index is at least 0 and less than the dim's extent");
+    const std::int32_t outside =
+        detail::count_outside(x.mesh(), index.data(), index.local_count(), x.extent(Dim));
+    TPX_EXPECTS(outside == 0, outside, Dim, x.describe(),
+                "an index is at least 0 and less than the dim's extent");
     return detail::select<Op, Dim, false>(x, index);
   }
 }
 
-/// Adds rows of x into a tensor of zeros with `extent` rows, at the numbers in `index`, whose dims are those of x
-/// from Dim on: the transpose of index_select. Rows with one number add up.
+/// Adds rows of x into a tensor of zeros with `extent` rows, at the numbers in `index`, whose dims are those of
+/// x from Dim on: the transpose of index_select. Rows with one number add up.
 ///
 ///   y[a..., v, b...] = sum over i... with index[i...] = v of x[a..., i..., b...]
 ///
@@ -190,7 +193,8 @@ auto index_select(const X& x, const Index& index) {
 /// @pre    0 <= index < extent; the index is not Partial, and has the extents of x's dims from Dim on
 /// @post   on a host deterministic: rows are added in their order
 /// @comm   none, forward or backward: the redistribute of a Partial result pays
-/// @throws tpx::Error naming both operands where the extents differ; where a number is outside, at once on a host
+/// @throws tpx::Error naming both operands where the extents differ; where a number is outside, at once on a
+/// host
 ///         space, at TPX_CHECK_LEVEL 2 on a device
 template <int Dim, Tensor X, Tensor Index>
 auto index_add(const X& x, const Index& index, std::int64_t extent) {
@@ -216,7 +220,8 @@ auto index_add(const X& x, const Index& index, std::int64_t extent) {
     const std::int32_t outside = detail::count_outside(x.mesh(), index.data(), index.local_count(), extent);
     TPX_EXPECTS(outside == 0, outside, extent, "an index is at least 0 and less than the extent");
     const Shape local = x.local_shape();
-    const kernel::IndexedRows n{local.count(0, Dim), index.local_count(), local.count(after, X::ndim), 0, extent};
+    const kernel::IndexedRows n{local.count(0, Dim), index.local_count(), local.count(after, X::ndim), 0,
+                                extent};
     auto y = detail::make_result<Op, T, Op::rule.result_ndim, over<>>(global, x, index);
     const auto* numbers = static_cast<const std::int32_t*>(index.data());
     const T* from = x.data();

@@ -17,9 +17,9 @@
 ///   forward(exec, x..., y)             x the operands' shards, const Views;  y the result's, to be filled
 ///   backward(exec, x..., dy, dx...)    dy of y's shape;  dx of the operands' shapes, to be added to
 ///
-/// Views are dense, row-major and unmanaged, in the memory of the execution space; `exec` is the instance to run
-/// on. In place of the dx of an operand of integers, which has no gradient, stands NoGradient. `forward` may be the
-/// call operator. Who gives no backward gives a kernel for values alone.
+/// Views are dense, row-major and unmanaged, in the memory of the execution space; `exec` is the instance to
+/// run on. In place of the dx of an operand of integers, which has no gradient, stands NoGradient. `forward`
+/// may be the call operator. Who gives no backward gives a kernel for values alone.
 namespace tpx {
 
 /// Stands for the gradient of an operand that has none.
@@ -32,7 +32,8 @@ template <class T, int N, class Exec>
 LocalView<T, N, Exec> local_view(T* data, const Shape& local) {
   return [&]<std::size_t... I>(std::index_sequence<I...>) {
     return LocalView<T, N, Exec>(data, static_cast<std::size_t>(local[static_cast<int>(I)])...);
-  }(std::make_index_sequence<static_cast<std::size_t>(N)>{});
+  }
+  (std::make_index_sequence<static_cast<std::size_t>(N)>{});
 }
 
 /// Element and number of dims of a shard: what a kernel sees of a tensor's type.
@@ -50,18 +51,23 @@ struct LocalCall {
   Fn fn;
   Shape operand[static_cast<std::size_t>(Operands)];
   Shape result;
-  unsigned equal[static_cast<std::size_t>(Operands)];  ///< axes on which the ranks' gradients are to be the same
+  unsigned
+      equal[static_cast<std::size_t>(Operands)];  ///< axes on which the ranks' gradients are to be the same
 };
 
 template <bool fits, class... Facts>
 constexpr void a_kernel_is_called_with_views() {
-  static_assert(fits, "tpx: a user's kernel is forward(exec, x..., y) const: an execution-space instance, const Views of "
-                      "the operands' shards, and the View of the result's to fill (see op)");
+  static_assert(
+      fits,
+      "tpx: a user's kernel is forward(exec, x..., y) const: an execution-space instance, const Views of "
+      "the operands' shards, and the View of the result's to fill (see op)");
 }
 template <bool fits, class... Facts>
 constexpr void a_kernel_on_a_tape_has_a_backward() {
-  static_assert(fits, "tpx: a user's kernel whose operands are on a tape has backward(exec, x..., dy, dx...) const, which "
-                      "adds to the Views dx; without one its operands are detached (see op)");
+  static_assert(
+      fits,
+      "tpx: a user's kernel whose operands are on a tape has backward(exec, x..., dy, dx...) const, which "
+      "adds to the Views dx; without one its operands are detached (see op)");
 }
 
 template <class Fn, class... Views>
@@ -137,10 +143,12 @@ void local_call_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
     });
     const auto compare = [&](const auto& to, std::size_t i) {
       if constexpr (!std::is_same_v<std::decay_t<decltype(to)>, NoGradient>)
-        if (to.wanted) Compare::equal(mesh, call.equal[i], to.data, call.operand[i].count(), "an operand's gradient");
+        if (to.wanted)
+          Compare::equal(mesh, call.equal[i], to.data, call.operand[i].count(), "an operand's gradient");
     };
     (compare(std::get<I>(sinks), I), ...);
-  }(std::make_index_sequence<sizeof...(Xs)>{});
+  }
+  (std::make_index_sequence<sizeof...(Xs)>{});
 }
 
 /// Axes, a bit for each, on which the ranks hold the same value.

@@ -31,8 +31,10 @@ struct declared;
 
 template <bool fits, class... Facts>
 constexpr void a_region_takes_what_it_says() {
-  static_assert(fits, "tpx::local_region: an operand has the layout that takes(...) declares for it: redistribute it first "
-                      "(see operand, declared)");
+  static_assert(
+      fits,
+      "tpx::local_region: an operand has the layout that takes(...) declares for it: redistribute it first "
+      "(see operand, declared)");
 }
 template <bool fits, class... Facts>
 constexpr void a_region_declares_each_operand() {
@@ -49,7 +51,8 @@ constexpr bool takes_operands(Takes<Layouts...>, Takes<Xs...>) {
       (a_region_takes_what_it_says<std::is_same_v<Layouts, typename Xs::layout_type>, op<Fn>,
                                    operand<static_cast<int>(I), typename Xs::layout_type>, declared<Layouts>>(),
        ...);
-    }(std::index_sequence_for<Xs...>{});
+    }
+    (std::index_sequence_for<Xs...>{});
     one_mesh<same_mesh<Xs...>, op<Fn>, meshes<typename Xs::mesh_type...>>();
     on_the_tape_or_detached<!(recorded<Xs...> && is_off_tape<Xs...>), op<Fn>>();
     return (std::is_same_v<Layouts, typename Xs::layout_type> && ...) && same_mesh<Xs...> &&
@@ -76,7 +79,8 @@ struct CompareRanks {
       if (ends[0] == -ends[1]) return;
       std::string along;
       for (int a = 0; a < Mesh::axes::size; ++a)
-        if (axes >> a & 1u) along += (along.empty() ? "" : ",") + std::string(Mesh::names()[static_cast<std::size_t>(a)]);
+        if (axes >> a & 1u)
+          along += (along.empty() ? "" : ",") + std::string(Mesh::names()[static_cast<std::size_t>(a)]);
       fail("tpx::local_region: " + std::string(what) + " is declared Invariant or Replicate on " + along +
            ", and its values differ from rank to rank");
     } else {
@@ -97,7 +101,8 @@ constexpr detail::Takes<Layouts...> takes(Layouts...) {
   return {};
 }
 
-/// The element, layout and global extents of a local region's result: gives<float>(layout<Partial<tp>>, {8, 16}).
+/// The element, layout and global extents of a local region's result: gives<float>(layout<Partial<tp>>, {8,
+/// 16}).
 template <class T, std::size_t N, class... Placements>
 auto gives(Layout<Placements...>, const std::int64_t (&extents)[N]) {
   Shape shape;
@@ -111,23 +116,28 @@ auto gives(Layout<Placements...>, const Shape& shape) {
   return detail::Gives<T, N, layout_t<Placements...>>{shape};
 }
 
-/// A user's own kernel on the ranks' shards, with the layouts as its contract where no op's rule says what it does.
+/// A user's own kernel on the ranks' shards, with the layouts as its contract where no op's rule says what it
+/// does.
 ///
 ///   auto y = local_region(f, takes(layout<Shard<0, dp>>, layout<Replicate<dp>>),
 ///                         gives<float>(layout<Shard<0, dp>>, {batch, 16}), x, w);
 ///
-/// What f sees and gives: ops/local_call.hpp. The contract: the shards that f makes are those of a tensor of the
-/// declared layout: on an axis where it is Invariant or Replicate every rank makes the same values, where it is
-/// Partial terms of a sum. So for the backward, in the dual layouts: dy has that of the result, and f adds to dx
-/// what makes the dual of each operand: where that one is Replicate, each rank its own term.
+/// What f sees and gives: ops/local_call.hpp. The contract: the shards that f makes are those of a tensor of
+/// the declared layout: on an axis where it is Invariant or Replicate every rank makes the same values, where
+/// it is Partial terms of a sum. So for the backward, in the dual layouts: dy has that of the result, and f
+/// adds to dx what makes the dual of each operand: where that one is Replicate, each rank its own term.
 ///
 /// @pre    the operands have the declared layouts; f keeps the contract
-/// @comm   none, forward or backward, except f's own. At TPX_CHECK_LEVEL 3 what is declared Invariant or Replicate
-///         in the result, and in the gradients by their duals, is compared: over those axes an all_reduce of two i64
-/// @throws tpx::Error where the layout cannot hold the result's extents; at level 3, on every rank of the axes, where
+/// @comm   none, forward or backward, except f's own. At TPX_CHECK_LEVEL 3 what is declared Invariant or
+/// Replicate
+///         in the result, and in the gradients by their duals, is compared: over those axes an all_reduce of
+///         two i64
+/// @throws tpx::Error where the layout cannot hold the result's extents; at level 3, on every rank of the axes,
+/// where
 ///         values differ that are declared the same
 template <class Fn, class... Layouts, class T, int N, class L, Tensor... Xs>
-auto local_region(const Fn& fn, detail::Takes<Layouts...>, const detail::Gives<T, N, L>& gives, const Xs&... xs) {
+auto local_region(const Fn& fn, detail::Takes<Layouts...>, const detail::Gives<T, N, L>& gives,
+                  const Xs&... xs) {
   if constexpr (!detail::takes_operands<Fn>(detail::Takes<Layouts...>{}, detail::Takes<Xs...>{})) {
     return refused{};
   } else {
@@ -136,14 +146,15 @@ auto local_region(const Fn& fn, detail::Takes<Layouts...>, const detail::Gives<T
     const Mesh& mesh = std::get<0>(std::tie(xs...)).mesh();
     TPX_EXPECTS((mesh.is(xs.mesh()) && ...), mesh.coordinate_text(),
                 "the operands of an op are on one and the same mesh");
-    DTensor<T, N, L, Mesh, detail::track_of<Xs...>> y(mesh, gives.shape, detail::allocate_shard<T, L>(mesh, gives.shape));
+    DTensor<T, N, L, Mesh, detail::track_of<Xs...>> y(mesh, gives.shape,
+                                                      detail::allocate_shard<T, L>(mesh, gives.shape));
     return detail::local_call<detail::CompareRanks>(fn, std::move(y), xs...);
   }
 }
 
 template <class Fn, class Declared, class Result, class... Xs>
-  requires(detail::is_refused<Xs> || ...)
-refused local_region(const Fn&, Declared, const Result&, const Xs&... xs) {
+requires(detail::is_refused<Xs> || ...) refused
+    local_region(const Fn&, Declared, const Result&, const Xs&... xs) {
   return detail::refused_again(xs...);
 }
 

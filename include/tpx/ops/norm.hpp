@@ -35,9 +35,9 @@ void norm_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const T* y = r.saved[1].template as<T>();
   const T* dy = tape.template gradient_of<T>(r.out);
   const Sink<T> dx = tape.template sink<T>(r.in[0]);
-  tape.mesh().context().launch({3 * map.size(), 3 * map.size() * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-    kernel::norm_gradient(exec, x, y, dy, map, dx.data, dx.accumulate);
-  });
+  tape.mesh().context().launch(
+      {3 * map.size(), 3 * map.size() * std::int64_t{sizeof(T)}},
+      [&](const auto& exec) { kernel::norm_gradient(exec, x, y, dy, map, dx.data, dx.accumulate); });
 }
 
 template <class Over, int... Dims, class X>

@@ -17,7 +17,8 @@ namespace detail {
 
 template <bool fits, class... Facts>
 constexpr void a_value_is_read_after_wait() {
-  static_assert(fits, "tpx: the value of redistribute_async is there after wait(): auto y = handle.wait() (see handle)");
+  static_assert(
+      fits, "tpx: the value of redistribute_async is there after wait(): auto y = handle.wait() (see handle)");
 }
 template <class L>
 struct handle;
@@ -43,8 +44,8 @@ class [[nodiscard]] Redistribution {
   Redistribution(Redistribution&&) noexcept = default;
   Redistribution& operator=(Redistribution&&) = delete;
 
-  /// A handle that is not waited for ends the program: its ranks would not agree on what was sent. Where an error
-  /// is on its way, the memory that messages may still use is left to them.
+  /// A handle that is not waited for ends the program: its ranks would not agree on what was sent. Where an
+  /// error is on its way, the memory that messages may still use is left to them.
   ~Redistribution() {
     if (state_ == nullptr) return;
     if (std::uncaught_exceptions() > state_->exceptions) {
@@ -58,8 +59,8 @@ class [[nodiscard]] Redistribution {
     std::terminate();
   }
 
-  /// Whether wait() would return at once, as far as the collective goes that is under way. Lets the communicator
-  /// make progress; starts nothing, so that the ranks may ask at different times.
+  /// Whether wait() would return at once, as far as the collective goes that is under way. Lets the
+  /// communicator make progress; starts nothing, so that the ranks may ask at different times.
   bool ready() {
     TPX_EXPECTS(state_ != nullptr, "a handle is waited for once");
     return !state_->step || state_->step->test();
@@ -130,12 +131,13 @@ class [[nodiscard]] Redistribution {
 ///   auto z = matmul(u, v);                             // anything that does not need its value
 ///   auto y = h.wait();                                 // as redistribute<Replicate<tp>>(x)
 ///
-/// The local steps before the first collective run at once; the collective is started; what comes after it runs in
-/// wait(). A plan has one collective as a rule. Whether messages move in between is MPI's affair: without a thread of
-/// its own it moves them while it is called, which ready() does. A communicator without nonblocking calls
-/// (comm::Nonblocking: all but Mpi) sends in wait().
+/// The local steps before the first collective run at once; the collective is started; what comes after it runs
+/// in wait(). A plan has one collective as a rule. Whether messages move in between is MPI's affair: without a
+/// thread of its own it moves them while it is called, which ready() does. A communicator without nonblocking
+/// calls (comm::Nonblocking: all but Mpi) sends in wait().
 ///
-/// @pre    x's elements are not written before wait(); all ranks call wait() of their handles in the same order among
+/// @pre    x's elements are not written before wait(); all ranks call wait() of their handles in the same order
+/// among
 ///         their collectives
 /// @post   the value, the gradient and the number of elements sent are those of redistribute
 /// @comm   as redistribute: its first collective here, further ones in wait(), and all of them in the backward

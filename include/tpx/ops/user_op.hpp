@@ -30,12 +30,15 @@ constexpr bool result_dims_are_operands(const OpRule& rule) {
 
 template <bool fits, class... Facts>
 constexpr void a_rule_is_of_the_operands() {
-  static_assert(fits, "tpx::user_op: the op's rule is for as many operands as it is called with, and for their numbers of "
-                      "dims (see op)");
+  static_assert(
+      fits,
+      "tpx::user_op: the op's rule is for as many operands as it is called with, and for their numbers of "
+      "dims (see op)");
 }
 template <bool fits, class... Facts>
 constexpr void a_result_has_the_operands_dims() {
-  static_assert(fits, "tpx::user_op: each dim of the result is one of an operand's, which gives its extent (see op)");
+  static_assert(fits,
+                "tpx::user_op: each dim of the result is one of an operand's, which gives its extent (see op)");
 }
 
 /// The result's extents. Throws where operands that share a factor differ in its extent.
@@ -71,13 +74,14 @@ struct element_of_first<X, Xs...> {
   using type = typename X::element_type;
 };
 template <class X, class... Xs>
-  requires(!X::carries_gradient && sizeof...(Xs) > 0)
-struct element_of_first<X, Xs...> : element_of_first<Xs...> {};
+requires(!X::carries_gradient && sizeof...(Xs) > 0) struct element_of_first<X, Xs...>
+    : element_of_first<Xs...> {
+};
 
 }  // namespace detail
 
-/// An op of one's own: a rule, a kernel on shards, and its backward. Layouts, refusals and the gradient's layouts
-/// follow from the rule, as for every op.
+/// An op of one's own: a rule, a kernel on shards, and its backward. Layouts, refusals and the gradient's
+/// layouts follow from the rule, as for every op.
 ///
 ///   struct Damp {
 ///     static constexpr OpRule rule = op_rule("b h, h -> b h", Linearity::nonlinear, {2, 1});
@@ -88,9 +92,9 @@ struct element_of_first<X, Xs...> : element_of_first<Xs...> {};
 ///   };
 ///   auto y = user_op(Damp{}, x, g);
 ///
-/// What the kernel sees: ops/local_call.hpp. It works on shards, so an index along a split dim is a local one, and
-/// a factor that it needs whole is named so in the rule. The result has the elements of the first operand that has
-/// floating-point ones.
+/// What the kernel sees: ops/local_call.hpp. It works on shards, so an index along a split dim is a local one,
+/// and a factor that it needs whole is named so in the rule. The result has the elements of the first operand
+/// that has floating-point ones.
 ///
 /// @pre    the rule is true of the kernel: of its linearity above all, because a Partial operand is taken by it
 /// @comm   none, forward or backward
@@ -108,14 +112,14 @@ auto user_op(const Op& op, const Xs&... xs) {
   } else {
     using T = typename detail::element_of_first<Xs...>::type;
     const detail::Region region("tpx::user_op");
-    auto y = detail::make_result<Op, T, Op::rule.result_ndim, over<>>(detail::result_shape(Op::rule, xs...), xs...);
+    auto y =
+        detail::make_result<Op, T, Op::rule.result_ndim, over<>>(detail::result_shape(Op::rule, xs...), xs...);
     return detail::local_call<detail::CompareNothing>(op, std::move(y), xs...);
   }
 }
 
 template <class Op, class... Xs>
-  requires(detail::is_refused<Xs> || ...)
-refused user_op(const Op&, const Xs&... xs) {
+requires(detail::is_refused<Xs> || ...) refused user_op(const Op&, const Xs&... xs) {
   return detail::refused_again(xs...);
 }
 

@@ -41,11 +41,16 @@ class AsyncStep : private StepRunner<T, Mesh> {
  private:
   void start(Buffer in) {
     switch (this->step_.move) {
-      case Move::all_reduce: return all_reduce(std::move(in));
-      case Move::all_gather: return all_gather(std::move(in));
-      case Move::reduce_scatter: return reduce_scatter(in);
-      case Move::all_to_all: return exchange(in, this->step_.to[this->axis_].dim, this->step_.from[this->axis_].dim);
-      default: return permute(std::move(in));
+      case Move::all_reduce:
+        return all_reduce(std::move(in));
+      case Move::all_gather:
+        return all_gather(std::move(in));
+      case Move::reduce_scatter:
+        return reduce_scatter(in);
+      case Move::all_to_all:
+        return exchange(in, this->step_.to[this->axis_].dim, this->step_.from[this->axis_].dim);
+      default:
+        return permute(std::move(in));
     }
   }
 
@@ -96,9 +101,10 @@ class AsyncStep : private StepRunner<T, Mesh> {
     if (!this->even(this->step_.from) || !this->even(this->step_.to)) return exchange(in, d, d);
     send_ = std::move(in);
     recv_ = this->memory(this->after_.count());
-    pending_ = Start::send_recv(group(), send_.template as<T>(), this->before_.count(),
-                                this->partner(this->step_.from, this->step_.to), recv_.template as<T>(),
-                                this->after_.count(), this->partner(this->step_.to, this->step_.from), element_v<T>);
+    pending_ =
+        Start::send_recv(group(), send_.template as<T>(), this->before_.count(),
+                         this->partner(this->step_.from, this->step_.to), recv_.template as<T>(),
+                         this->after_.count(), this->partner(this->step_.to, this->step_.from), element_v<T>);
   }
 
   Buffer send_, recv_;
