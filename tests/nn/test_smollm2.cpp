@@ -160,6 +160,6 @@ TEST_CASE("SmolLM2-135M is fine-tuned: the losses of 20 steps, the same at every
       found.push_back(static_cast<double>(item(detach(loss))));
     }
     CHECK(found.back() < 0.5 * found.front());
-    CHECK(off(found, losses) <= 2e-5);
+    CHECK(off(found, losses) <= 5e-5);
   });
 }
