@@ -9,6 +9,14 @@
 
 #include <tpx/io/checkpoint.hpp>
 #include <tpx/tpx.hpp>
+#include <tpx/train/data_parallel.hpp>
+#include <tpx/train/micro_batch.hpp>
+#include <tpx/train/pipeline.hpp>
+#include <tpx/train/pipeline_gpt.hpp>
+#include <tpx/train/pipeline_gradients.hpp>
+#include <tpx/train/pipeline_placement.hpp>
+#include <tpx/train/pipeline_schedule.hpp>
+#include <tpx/train/training_state.hpp>
 
 #include "options.hpp"
 #include "text.hpp"

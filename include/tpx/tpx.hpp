@@ -9,27 +9,19 @@
 #include <tpx/core/config.hpp>
 #include <tpx/core/element.hpp>
 #include <tpx/core/error.hpp>
-#include <tpx/core/settings.hpp>
 
 // layout
 #include <tpx/layout/distribution.hpp>
 #include <tpx/layout/layout.hpp>
-#include <tpx/layout/parse.hpp>
-#include <tpx/layout/picture_svg.hpp>
 #include <tpx/layout/plan.hpp>
-#include <tpx/layout/plan_text.hpp>
 #include <tpx/layout/print.hpp>
 #include <tpx/layout/rule.hpp>
-#include <tpx/layout/tensor_part.hpp>
 
 // comm
 #include <tpx/comm/abstract.hpp>
 #include <tpx/comm/mpi.hpp>
-#include <tpx/comm/nodes.hpp>
 #include <tpx/comm/recording.hpp>
 #include <tpx/comm/self.hpp>
-#include <tpx/comm/shared_memory.hpp>
-#include <tpx/comm/threads.hpp>
 
 // mesh
 #include <tpx/mesh/device_mesh.hpp>
@@ -81,13 +73,9 @@
 #include <tpx/ops/transfer.hpp>
 
 // nn
-#include <tpx/nn/bert.hpp>
-#include <tpx/nn/generate.hpp>
 #include <tpx/nn/gpt.hpp>
-#include <tpx/nn/gpt2.hpp>
 #include <tpx/nn/layer_norm.hpp>
 #include <tpx/nn/linear.hpp>
-#include <tpx/nn/llama.hpp>
 #include <tpx/nn/plan.hpp>
 #include <tpx/nn/rms_norm.hpp>
 #include <tpx/nn/transformer.hpp>
@@ -95,14 +83,5 @@
 // train
 #include <tpx/train/adamw.hpp>
 #include <tpx/train/clip.hpp>
-#include <tpx/train/data_parallel.hpp>
 #include <tpx/train/gradients.hpp>
-#include <tpx/train/micro_batch.hpp>
-#include <tpx/train/pipeline.hpp>
-#include <tpx/train/pipeline_check.hpp>
-#include <tpx/train/pipeline_gpt.hpp>
-#include <tpx/train/pipeline_gradients.hpp>
-#include <tpx/train/pipeline_placement.hpp>
-#include <tpx/train/pipeline_schedule.hpp>
 #include <tpx/train/schedule.hpp>
-#include <tpx/train/training_state.hpp>

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <tpx/comm/shared_memory.hpp>
+#include <tpx/comm/threads.hpp>
 #include <tpx/layout/ragged.hpp>
 
 #include "layout/specs.hpp"
