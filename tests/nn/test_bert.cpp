@@ -6,7 +6,7 @@
 #include <array>
 #include <cstddef>
 
-#include "fetched.hpp"
+#include "support/fetched_model.hpp"
 #include "model_case.hpp"
 
 using namespace tpx;

@@ -9,7 +9,7 @@
 
 #include <tpx/train/adamw.hpp>
 
-#include "fetched.hpp"
+#include "support/fetched_model.hpp"
 #include "nn_test.hpp"
 
 using namespace tpx;
