@@ -38,7 +38,7 @@ if ! cmake -S "$root" -B "$build" -U 'Kokkos*_DIR' -U 'Kokkos*_ROOT' "${options[
 fi
 if [ -n "${preset:-}" ]; then
   cd "$root"
-  cmake --build --preset "$preset" --parallel "$(nproc)"
+  cmake --build --preset "$preset" --parallel "$(env -u OMP_NUM_THREADS nproc)"
 else
-  cmake --build "$build" --parallel "$(nproc)" --target "$@"
+  cmake --build "$build" --parallel "$(env -u OMP_NUM_THREADS nproc)" --target "$@"
 fi
