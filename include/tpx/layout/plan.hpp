@@ -181,8 +181,9 @@ class PlanSearch {
   }
   /// Visits every order of the axes from `place` on.
   constexpr void arrange(int at, int dim, int* axis, int count, int place, Partition partition) {
-    if (place + 1 >= count) return exchange(at, dim, axis, count, partition);
-    for (int i = place; i < count; ++i) {
+    const int last = count < max_axes ? count : max_axes;
+    if (place + 1 >= last) return exchange(at, dim, axis, count, partition);
+    for (int i = place; i < last; ++i) {
       for (int back = 0; back < 2; ++back) {
         const int moved = axis[place];
         axis[place] = axis[i];
