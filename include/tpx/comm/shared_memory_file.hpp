@@ -12,11 +12,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace tpx::comm {
 
@@ -53,19 +53,26 @@ class SharedPages {
   /// Those of the file with this number; null where they could not be mapped.
   static std::shared_ptr<SharedPages> of(std::int64_t number, int file, std::size_t bytes) {
     static std::mutex mutex;
-    static std::map<std::int64_t, std::weak_ptr<SharedPages>> known;
+    // A list: few files are mapped at once, and hipcc 5.2 crashes on a map of these.
+    static std::vector<Known> known;
     const std::lock_guard<std::mutex> held(mutex);
-    std::erase_if(known, [](const auto& each) { return each.second.expired(); });
-    if (const auto found = known.find(number); found != known.end())
-      if (std::shared_ptr<SharedPages> pages = found->second.lock()) return pages;
+    std::erase_if(known, [](const Known& each) { return each.pages.expired(); });
+    for (const Known& each : known)
+      if (each.number == number)
+        if (std::shared_ptr<SharedPages> pages = each.pages.lock()) return pages;
     void* const memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (memory == MAP_FAILED) return nullptr;
     auto pages = std::make_shared<SharedPages>(memory, bytes);
-    known[number] = pages;
+    known.push_back({number, pages});
     return pages;
   }
 
  private:
+  struct Known {
+    std::int64_t number;
+    std::weak_ptr<SharedPages> pages;
+  };
+
   void* memory_;
   std::size_t bytes_;
 };
