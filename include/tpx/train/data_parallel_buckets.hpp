@@ -24,10 +24,13 @@ class TrainedBuckets {
     std::size_t bucket;
     std::int64_t offset;  ///< in the bucket
   };
+  struct SlotRange {
+    std::size_t first = 0, second = 0;  ///< of slots(): the first one and the one behind the last
+  };
   struct Bucket {
     unsigned axes;  ///< on which the gradient arrives Partial
     std::int64_t count = 0;
-    std::pair<std::size_t, std::size_t> slots{};
+    SlotRange slots{};
     bool closed = false;
     Piece mine{};              ///< what this rank updates
     Buffer gradient{};         ///< all of it, or this rank's piece

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -104,7 +104,7 @@ class Pipeline {
                                                           detail::value_tag));
           break;
         case Act::send_gradient: {
-          const Gradient dx = take(sent_back_, place);
+          const Gradient dx = sent_back_.take(place);
           detail::send_elements<Axis, T>(mesh_, dx.data(), dx.local_count(), peer, detail::gradient_tag);
           break;
         }
@@ -153,7 +153,10 @@ class Pipeline {
 
  private:
   using Region = detail::Region;
-  using Place = std::pair<int, int>;  // micro-batch, chunk
+  struct Place {
+    int micro_batch, chunk;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
 
   /// What backward needs of a forward.
   struct Flight {
@@ -178,7 +181,7 @@ class Pipeline {
     flight.tape = free_tape();
     Tape<StageMesh>& tape = *tapes_[flight.tape].tape;
     tape.clear();
-    if (at > 0) flight.x = tape.watch(take(activations_, {m, a.chunk}));
+    if (at > 0) flight.x = tape.watch(activations_.take({m, a.chunk}));
     const Taped y = stage_->run(a.chunk, at > 0 ? *flight.x : stage_->enter(tape, batch, m));
     if (at + 1 < schedule_.stages()) {
       if (schedule_.ranks == 1) activations_.emplace(Place{m, a.chunk + 1}, detach(y));
@@ -195,9 +198,9 @@ class Pipeline {
 
   void backward_action(const PipelineAction& a, const Final& final_gradient) {
     const Place place{a.micro_batch, a.chunk};
-    const Flight flight = take(flights_, place);
+    const Flight flight = flights_.take(place);
     Tape<StageMesh>& tape = *tapes_[flight.tape].tape;
-    if (flight.y) tpx::backward(*flight.y, take(gradients_, place), final_gradient);
+    if (flight.y) tpx::backward(*flight.y, gradients_.take(place), final_gradient);
     if (flight.from_loss) flight.from_loss(final_gradient);
     if (flight.x && schedule_.ranks == 1)
       gradients_.emplace(Place{a.micro_batch, a.chunk - 1}, tape.gradient(*flight.x));
@@ -212,21 +215,40 @@ class Pipeline {
     return X(stage_->mesh(), shape, detail::receive_elements<Axis, T>(mesh_, count, from, tag));
   }
 
-  template <class X>
-  static X take(std::map<Place, X>& from, const Place& place) {
-    const auto found = from.find(place);
-    TPX_EXPECTS(found != from.end(), place.first, place.second, "a schedule that was checked");
-    X x = std::move(found->second);
-    from.erase(found);
-    return x;
-  }
-
   std::size_t free_tape() {
     for (std::size_t i = 0; i < tapes_.size(); ++i)
       if (std::exchange(tapes_[i].free, false)) return i;
     tapes_.push_back({std::make_unique<Tape<StageMesh>>(stage_->mesh()), false});
     return tapes_.size() - 1;
   }
+
+  /// What waits for its action, a few at a time. (A list: hipcc 5.2 crashes on maps in here.)
+  template <class X>
+  class Waiting {
+   public:
+    void emplace(const Place& place, X x) { all_.push_back({place, std::move(x)}); }
+    X& at(const Place& place) { return find(place)->x; }
+    X take(const Place& place) {
+      const auto found = find(place);
+      X x = std::move(found->x);
+      all_.erase(found);
+      return x;
+    }
+    void clear() { all_.clear(); }
+
+   private:
+    struct Item {
+      Place place;
+      X x;
+    };
+    auto find(const Place& place) {
+      auto found = all_.begin();
+      while (found != all_.end() && !(found->place == place)) ++found;
+      TPX_EXPECTS(found != all_.end(), place.micro_batch, place.chunk, "a schedule that was checked");
+      return found;
+    }
+    std::list<Item> all_;
+  };
 
   struct KeptTape {
     std::unique_ptr<Tape<StageMesh>> tape;
@@ -238,10 +260,10 @@ class Pipeline {
   PipelineSchedule schedule_;
   int rank_;
   std::vector<KeptTape> tapes_;
-  std::map<Place, Flight> flights_;
-  std::map<Place, Activation> activations_;  // received
-  std::map<Place, Gradient> gradients_;      // received
-  std::map<Place, Gradient> sent_back_;      // to be sent
+  Waiting<Flight> flights_;
+  Waiting<Activation> activations_;  // received
+  Waiting<Gradient> gradients_;      // received
+  Waiting<Gradient> sent_back_;      // to be sent
 };
 
 /// The pipeline of a stage.
