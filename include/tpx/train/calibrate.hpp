@@ -112,6 +112,38 @@ double time_all_reduce(const Comm& comm, std::int64_t bytes) {
   return best;
 }
 
+/// How long launches of each op and size took, averaged: matmuls of one number of flops have different shapes.
+/// (No template: hipcc 5.2 crashes on maps that come to life in one.)
+class OpTimes {
+ public:
+  void add(const std::string& op, double size, double seconds) {
+    Timed& timed = times_[op][size];
+    timed.seconds += seconds;
+    ++timed.count;
+  }
+
+  /// Sizes a second of each op.  @return those of `add`, which streams
+  double fill(std::map<std::string, RateTable, std::less<>>& rates) const {
+    double streamed = 0;
+    for (const auto& [op, sizes] : times_) {
+      std::vector<std::pair<double, double>> points;
+      for (const auto& [size, timed] : sizes)
+        points.emplace_back(size, size * timed.count / std::max(timed.seconds, 1e-9));
+      if (op == "tpx::add") streamed = points.back().second;
+      if (op == "tpx::matmul") rates["matmul"] = RateTable(points);
+      rates[op] = RateTable(std::move(points));
+    }
+    return streamed;
+  }
+
+ private:
+  struct Timed {
+    double seconds = 0;
+    int count = 0;
+  };
+  std::map<std::string, std::map<double, Timed>, std::less<>> times_;
+};
+
 }  // namespace detail
 
 /// Measures this machine in about a second: every op of a training step by itself, on all ranks at once, at
@@ -129,12 +161,7 @@ Cluster calibrate(const Comm& comm) {
   cluster.name = "this machine";
   cluster.ranks_per_node = comm.size();
 
-  // Launches of one op and size are averaged: matmuls of one number of flops have different shapes.
-  struct Timed {
-    double seconds = 0;
-    int count = 0;
-  };
-  std::map<std::string, std::map<double, Timed>, std::less<>> times;
+  detail::OpTimes times;
   cluster.launch = std::numeric_limits<double>::infinity();
   for (const std::int64_t hidden : {32, 64, 128, 256}) {
     GptConfig config;
@@ -153,23 +180,13 @@ Cluster calibrate(const Comm& comm) {
           detail::starts_with(launch.op, "tpx::matmul") || detail::starts_with(launch.op, "tpx::att");
       const auto size = static_cast<double>(by_flops ? launch.work.flops : launch.work.bytes);
       if (size <= 0) continue;
-      Timed& timed = times[std::string(launch.op)][size];
-      timed.seconds += time;
-      ++timed.count;
+      times.add(std::string(launch.op), size, time);
     }
     // What a step takes beside its kernels: the tape, the shapes, the pool.
     const double beside = (step.time(6) - seconds) / static_cast<double>(launches.size());
     cluster.launch = std::min(cluster.launch, std::max(beside, 0.0));
   }
-  double streamed = 0;
-  for (const auto& [op, sizes] : times) {
-    std::vector<std::pair<double, double>> points;
-    for (const auto& [size, timed] : sizes)
-      points.emplace_back(size, size * timed.count / std::max(timed.seconds, 1e-9));
-    if (op == "tpx::add") streamed = points.back().second;
-    if (op == "tpx::matmul") cluster.rates["matmul"] = RateTable(points);
-    cluster.rates[op] = RateTable(std::move(points));
-  }
+  const double streamed = times.fill(cluster.rates);
   cluster.rates["stream"] = RateTable(streamed);
 
   cluster.node = {1e-9, RateTable(streamed)};
