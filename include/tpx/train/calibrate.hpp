@@ -113,35 +113,43 @@ double time_all_reduce(const Comm& comm, std::int64_t bytes) {
 }
 
 /// How long launches of each op and size took, averaged: matmuls of one number of flops have different shapes.
-/// (No template: hipcc 5.2 crashes on maps that come to life in one.)
+/// (Lists: hipcc 5.2 crashes on the map of these.)
 class OpTimes {
  public:
   void add(const std::string& op, double size, double seconds) {
-    Timed& timed = times_[op][size];
+    const auto found = std::find_if(times_.begin(), times_.end(),
+                                    [&](const Timed& each) { return each.size == size && each.op == op; });
+    Timed& timed = found != times_.end() ? *found : times_.emplace_back(Timed{op, size});
     timed.seconds += seconds;
     ++timed.count;
   }
 
   /// Sizes a second of each op.  @return those of `add`, which streams
-  double fill(std::map<std::string, RateTable, std::less<>>& rates) const {
+  double fill(std::map<std::string, RateTable, std::less<>>& rates) {
+    std::sort(times_.begin(), times_.end(),
+              [](const Timed& a, const Timed& b) { return a.op != b.op ? a.op < b.op : a.size < b.size; });
     double streamed = 0;
-    for (const auto& [op, sizes] : times_) {
-      std::vector<std::pair<double, double>> points;
-      for (const auto& [size, timed] : sizes)
-        points.emplace_back(size, size * timed.count / std::max(timed.seconds, 1e-9));
-      if (op == "tpx::add") streamed = points.back().second;
-      if (op == "tpx::matmul") rates["matmul"] = RateTable(points);
-      rates[op] = RateTable(std::move(points));
+    std::vector<std::pair<double, double>> points;
+    for (std::size_t i = 0; i < times_.size(); ++i) {
+      const Timed& timed = times_[i];
+      points.emplace_back(timed.size, timed.size * timed.count / std::max(timed.seconds, 1e-9));
+      if (i + 1 < times_.size() && times_[i + 1].op == timed.op) continue;
+      if (timed.op == "tpx::add") streamed = points.back().second;
+      if (timed.op == "tpx::matmul") rates["matmul"] = RateTable(points);
+      rates[timed.op] = RateTable(std::move(points));
+      points.clear();
     }
     return streamed;
   }
 
  private:
   struct Timed {
+    std::string op;
+    double size = 0;
     double seconds = 0;
     int count = 0;
   };
-  std::map<std::string, std::map<double, Timed>, std::less<>> times_;
+  std::vector<Timed> times_;
 };
 
 }  // namespace detail
