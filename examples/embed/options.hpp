@@ -3,11 +3,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <iostream>
 #include <limits>
 #include <optional>
-#include <sstream>
 #include <string>
+
+#include "../support/command_line.hpp"
 
 namespace embed {
 
@@ -36,18 +36,7 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--memory-limit", options.memory_limit, "of each rank's tensors: 300MB, 2GiB; 0: none")
       ->type_name("SIZE")
       ->transform(CLI::AsSizeValue(true));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    std::ostringstream out, complaints;
-    const int code = app.exit(error, out, complaints);
-    if (speaks) {
-      std::cout << out.str() << std::flush;
-      if (code != 0) std::cerr << "error: " << complaints.str() << std::flush;
-    }
-    return code == 0 ? 0 : 2;
-  }
-  return std::nullopt;
+  return example::parse(app, argc, argv, speaks);
 }
 
 }  // namespace embed
