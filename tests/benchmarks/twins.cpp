@@ -86,7 +86,7 @@ Comparison block_over_twin(const Run& run, BlockSize size) {
     expect_same(run, "dx", local_values(dx), twin.dx);
     float scale = 0.1F;
     for (const Floats& g : twin.gradient)
-      for (const float value : g) scale = std::max(scale, std::abs(value));
+      for (std::size_t k = 0; k < g.size(); ++k) scale = std::max(scale, std::abs(g.data()[k]));
     std::size_t i = 0;
     block.layer.visit([&](auto& p) {
       const Floats& expected = twin.gradient[i++];
