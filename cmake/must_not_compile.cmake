@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #
-# cmake -DSYNTAX=<how to call the compiler> -DFILE=<program> -P must_not_compile.cmake
+# cmake -DSYNTAX=<how to call the compiler> [-DPRECOMPILED=<header>] -DFILE=<program> -P must_not_compile.cmake
 #
 # The program must compile as it stands; with TPX_MUST_NOT_COMPILE it must be refused with exactly one error,
 # whose line holds the first `// expect:` text of the file; each further `// expect:` text may stand anywhere
 # in what the compiler says, which has fewer than 60 lines.
 
 include("${SYNTAX}")
+if(PRECOMPILED)
+  list(APPEND TPX_SYNTAX -include "${PRECOMPILED}")
+endif()
 set(ENV{LC_ALL} C)
 
 # Text of the compiler and of the file becomes lists of lines: what means something in a list is set aside.

@@ -71,9 +71,16 @@ file(
   CONTENT "set(TPX_SYNTAX \"${call}\")\n"
   TARGET tpx_syntax)
 
+# Kokkos, precompiled for these.
+set(TPX_PRECOMPILED "${PROJECT_BINARY_DIR}/tests/precompiled.hpp")
+add_test(NAME precompile COMMAND "${CMAKE_COMMAND}" "-DSYNTAX=${TPX_SYNTAX_FILE}" "-DHEADER=${TPX_PRECOMPILED}" -P
+                                 "${PROJECT_SOURCE_DIR}/cmake/precompile.cmake")
+set_tests_properties(precompile PROPERTIES TIMEOUT ${TPX_TEST_TIMEOUT} LABELS source FIXTURES_SETUP tpx_precompiled)
+
 function(tpx_add_must_not_compile name file)
   get_filename_component(file "${file}" ABSOLUTE)
-  add_test(NAME ${name} COMMAND "${CMAKE_COMMAND}" "-DSYNTAX=${TPX_SYNTAX_FILE}" "-DFILE=${file}" -P
-                                "${PROJECT_SOURCE_DIR}/cmake/must_not_compile.cmake")
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${TPX_TEST_TIMEOUT} LABELS must_not_compile)
+  add_test(NAME ${name} COMMAND "${CMAKE_COMMAND}" "-DSYNTAX=${TPX_SYNTAX_FILE}" "-DPRECOMPILED=${TPX_PRECOMPILED}"
+                                "-DFILE=${file}" -P "${PROJECT_SOURCE_DIR}/cmake/must_not_compile.cmake")
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${TPX_TEST_TIMEOUT} LABELS must_not_compile FIXTURES_REQUIRED
+                                          tpx_precompiled)
 endfunction()
