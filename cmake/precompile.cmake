@@ -2,12 +2,11 @@
 #
 # cmake -DSYNTAX=<how to call the compiler> -DHEADER=<file> -P precompile.cmake
 #
-# Writes a header that includes Kokkos and its precompiled form beside it, which a compiler finds by
-# itself: the tests that call one a few hundred times spend most of their time there. Where a compiler does not take
-# the precompiled form it reads the header.
+# Writes a header that includes Kokkos and its precompiled form beside it, which a compiler finds by itself: tests that
+# call one a few hundred times would spend most of their time there. Where the form does not fit, the header is read.
 
 include("${SYNTAX}")
-file(WRITE "${HEADER}" "#pragma once\n#include <Kokkos_Core.hpp>\n")
+file(WRITE "${HEADER}" "#include <Kokkos_Core.hpp>\n")
 list(REMOVE_ITEM TPX_SYNTAX -fsyntax-only)
 execute_process(COMMAND ${TPX_SYNTAX} --version OUTPUT_VARIABLE version ERROR_QUIET)
 if(version MATCHES "clang")
