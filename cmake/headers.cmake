@@ -176,7 +176,9 @@ set(TPX_PCRE2_HEADERS
 set(TPX_autodiff_HEADERS
     tpx/autodiff/backward.hpp
     tpx/autodiff/parameter.hpp
-    tpx/autodiff/tape.hpp)
+    tpx/autodiff/record.hpp
+    tpx/autodiff/tape.hpp
+    tpx/autodiff/tape_nodes.hpp)
 set(TPX_ops_HEADERS
     tpx/ops/add.hpp
     tpx/ops/attention.hpp
@@ -201,6 +203,7 @@ set(TPX_ops_HEADERS
     tpx/ops/pointwise.hpp
     tpx/ops/redistribute.hpp
     tpx/ops/redistribute_async.hpp
+    tpx/ops/recompute.hpp
     tpx/ops/reduce.hpp
     tpx/ops/rms_norm.hpp
     tpx/ops/rotary.hpp

@@ -2,15 +2,20 @@
 #include <tpx/autodiff/backward.hpp>
 #include <tpx/autodiff/tape.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include <tpx/ops/add.hpp>
 #include <tpx/ops/cross_entropy.hpp>
+#include <tpx/ops/dropout.hpp>
 #include <tpx/ops/embedding.hpp>
 #include <tpx/ops/layer_norm.hpp>
 #include <tpx/ops/matmul.hpp>
 #include <tpx/ops/pointwise.hpp>
+#include <tpx/ops/recompute.hpp>
 #include <tpx/ops/redistribute.hpp>
 
 #include "comm/count_allocations.hpp"
@@ -225,6 +230,143 @@ TEST_CASE("without a tape, without leaves, and after backward nothing is recorde
     (void)scale(loss, 2.0);
     CHECK(tape.size() == 0);
     CHECK(mesh.context().pool().in_use() > 0);
+  });
+}
+
+TEST_CASE("what is recomputed has the gradients of what is kept, bit for bit, and keeps less") {
+  // Operands with and without gradients, parameters inside and outside, one of them on both sides, a part in a
+  // part, dropout, a branch that leads nowhere, and a value from outside.
+  struct Outcome {
+    std::vector<Values> gradients;
+    std::vector<std::string> final;
+    std::int64_t kept, calls;
+    bool operator==(const Outcome&) const = default;
+  };
+  on_a_mesh([](const World& all, const auto& mesh) {
+    using Mesh = std::decay_t<decltype(mesh)>;
+    auto& pool = mesh.context().pool();
+    const auto w = make_parameter("w", square(mesh, layout<Shard<0, tp>>, w0));
+    const auto v = make_parameter("v", square(mesh, layout<>, x0));
+    const auto u = make_parameter("u", square(mesh, layout<>, g0));
+    int runs = 0;
+    const auto run = [&](bool again, bool inner_again) {
+      for (const auto& p : {u.track().state, v.track().state, w.track().state}) p->filled = false;
+      runs = 0;
+      all.log().clear();
+      Tape<Mesh> tape(mesh);
+      const auto x = tape.watch(square(mesh, layout<>, x0));
+      const auto y = tape.watch(square(mesh, layout<>, w0));
+      const auto constant = tape.input(square(mesh, layout<>, g0));
+      const auto h = matmul(x, u);
+      const auto part = [&](const auto& a, const auto& b, const auto& c, const auto& p) {
+        ++runs;
+        const auto inner = [&w](const auto& in) {
+          const auto split = redistribute<Shard<1, tp>>(redistribute<Replicate<tp>>(in));
+          return gelu(redistribute<Invariant<tp>>(matmul(split, w)));
+        };
+        const auto d = dropout(inner_again ? recompute(inner, a) : inner(a), 0.3, {5, 6});
+        (void)gelu(b);
+        return add(add(matmul(d, p), multiply(b, d)), add(h, c));
+      };
+      const std::int64_t before = pool.in_use();
+      const auto z = again ? recompute(part, h, y, constant, v) : part(h, y, constant, v);
+      Outcome o{{}, {}, pool.in_use() - before, 0};
+      const auto loss = loss_of(matmul(z, v));
+      backward(loss, [&](ParameterState& p) { o.final.push_back(p.name); });
+      o.gradients = {gather(tape.gradient(x)), gather(tape.gradient(y)), gather(gradient(w)),
+                     gather(gradient(v)), gather(gradient(u))};
+      o.calls = all.log().total("tp", comm::Collective::all_reduce).calls;
+      CHECK(tape.size() == 0);
+      CHECK(runs == (again ? 2 : 1));
+      return o;
+    };
+    const Outcome plain = run(false, false);
+    for (const Values& g : plain.gradients) CHECK(*std::max_element(g.begin(), g.end()) > 0);
+    for (const bool inner_again : {false, true}) {
+      for (const bool again : {false, true}) {
+        CAPTURE(again);
+        CAPTURE(inner_again);
+        const Outcome here = run(again, inner_again);
+        CHECK(here.gradients == plain.gradients);
+        std::vector<std::string> final = here.final;
+        CHECK(final.back() == "u");  // used first
+        std::sort(final.begin(), final.end());
+        CHECK(final == std::vector<std::string>{"u", "v", "w"});
+        if (again || inner_again) CHECK(here.kept < plain.kept);
+        // Of the result, no more: rounded up by the pool.
+        if (again) CHECK(here.kept <= 2 * n * n * std::int64_t{sizeof(double)});
+        if (mesh.template size<tp>() > 1)
+          CHECK(here.calls == plain.calls + (again ? 1 : 0) + (inner_again ? 1 : 0));
+      }
+    }
+  });
+}
+
+TEST_CASE("recompute off the tape, after backward, and where there is nothing to keep is the function") {
+  on_a_mesh([](const World&, const auto& mesh) {
+    using Mesh = std::decay_t<decltype(mesh)>;
+    Tape<Mesh> tape(mesh);
+    const auto plain = square(mesh, layout<>, x0);
+    const auto w = make_parameter("w", square(mesh, layout<>, w0));
+    int runs = 0;
+    const auto twice = [&](const auto& a) { return ++runs, gelu(gelu(a)); };
+    static_assert(std::is_same_v<typename decltype(recompute(twice, plain))::track_type, NoTape>);
+    static_assert(std::is_same_v<typename decltype(recompute(twice, w))::track_type, OffTape>);
+    const Values expected = gather(twice(plain));
+    CHECK(gather(recompute(twice, plain)) == expected);
+    CHECK(gather(recompute(twice, tape.input(plain))) == expected);
+    CHECK(tape.size() == 0);
+    const auto x = tape.watch(plain);
+    const auto same = recompute([](const auto& a) { return (void)gelu(a), a; }, x);
+    const auto parameter = recompute([&](const auto& a) { return (void)gelu(a), tape.input(w); }, x);
+    const auto cut = recompute([](const auto& a) { return detach(gelu(a)); }, x);
+    const auto y = recompute(twice, x);
+    const auto loss = loss_of(add(add(same, parameter), add(cut, y)));
+    runs = 0;
+    backward(loss);
+    CHECK(runs == 1);
+    CHECK(gather(gradient(w)) == g0);
+    const Values dx = gather(tape.gradient(x));
+    CHECK(gather(recompute(twice, x)) == expected);
+    CHECK(tape.size() == 0);
+    tape.clear();
+    const auto again = tape.watch(plain);
+    backward(loss_of(add(again, twice(again))));
+    CHECK(dx == gather(tape.gradient(again)));
+  });
+}
+
+TEST_CASE("what recompute cannot do again is an error, and the tape is as good as new after clear()") {
+  on_a_mesh([](const World&, const auto& mesh) {
+    using Mesh = std::decay_t<decltype(mesh)>;
+    Tape<Mesh> tape(mesh);
+    const auto plain = square(mesh, layout<>, x0);
+    std::optional<DTensor<double, 2, layout_t<>, Mesh, OnTape<Mesh>>> inside;
+    const auto leaks = [&](const auto& a) { return inside = gelu(a), gelu(*inside); };
+    const auto x = tape.watch(plain);
+    const auto y = recompute(leaks, x);
+    CHECK_THROWS_WITH_AS(add(y, *inside), doctest::Contains("only the result is used outside"), Error);
+    CHECK_THROWS_WITH_AS(recompute([&](const auto& a) { return add(gelu(a), tape.watch(plain)); }, x),
+                         doctest::Contains("watched outside of what is recomputed"), Error);
+    const auto fails_then = [&](const auto& f, const char* words) {
+      tape.clear();
+      const auto loss = loss_of(recompute(f, tape.watch(plain)));
+      CHECK_THROWS_WITH_AS(backward(loss), doctest::Contains(words), Error);
+      CHECK_THROWS_WITH_AS(backward(loss), doctest::Contains("backward runs once for each forward"), Error);
+    };
+    int runs = 0;
+    fails_then([&](const auto& a) { return ++runs == 1 ? gelu(a) : a; },
+               "what is recomputed is what was computed");
+    const auto throws = [&](const auto& a) {
+      const auto b = gelu(a);
+      if (++runs == 4) fail("no more");
+      return b;
+    };
+    fails_then(throws, "no more");
+    tape.clear();
+    const auto again = tape.watch(plain);
+    backward(loss_of(recompute(throws, again)));
+    CHECK(off(gather(tape.gradient(again)), reference::gelu_backward(x0, g0)) <= 1e-12);
   });
 }
 

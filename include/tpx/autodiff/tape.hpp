@@ -1,65 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <tpx/autodiff/parameter.hpp>
-#include <tpx/kernel/copy.hpp>
-#include <tpx/layout/plan.hpp>
-#include <tpx/tensor/collective.hpp>
+#include <tpx/autodiff/record.hpp>
+#include <tpx/autodiff/tape_nodes.hpp>
 #include <tpx/tensor/dtensor.hpp>
 
 namespace tpx {
-
-template <class Mesh>
-class Tape;
-
-/// The tensor is on a tape; node -1: it carries no gradient there, but what is computed from it is recorded.
-template <class Mesh>
-struct OnTape {
-  Tape<Mesh>* tape = nullptr;
-  int node = -1;
-  std::int64_t step = -1;  ///< for which the node counts
-};
-
-namespace detail {
-
-/// What an op leaves for its backward: no layouts, because their types were checked when it was recorded,
-/// and the backward of an op on local shards is local. The one exception, redistribute, keeps its plan.
-template <class Mesh>
-struct Record {
-  using Backward = void (*)(Tape<Mesh>&, Record&);
-  static constexpr int max_operands = 4;
-  static constexpr int max_saved = 7;
-
-  Backward backward = nullptr;
-  int in[max_operands]{-1, -1, -1, -1};
-  int out = -1;
-  Buffer saved[max_saved];
-  std::int64_t extent[8]{};
-  double scalar[2]{};
-  const Plan* plan = nullptr;
-  Shape shape{};
-};
-
-/// Where a backward writes an operand's gradient, if one is wanted, and whether to add to what is there.
-/// (On an abstract mesh a gradient is wanted and has no memory.)
-template <class T>
-struct Sink {
-  T* data = nullptr;
-  bool accumulate = false;
-  bool wanted = false;
-  explicit operator bool() const { return wanted; }
-};
-
-}  // namespace detail
 
 /// Records what ops do with tensors that are on it, and walks back.
 ///
@@ -73,13 +28,14 @@ struct Sink {
 ///   auto dx = tape.gradient(x);            // of layout dual_t<layout of x>
 ///   tape.clear();                          // ready for the next step; the memory is kept
 template <class Mesh>
-class Tape {
- public:
-  explicit Tape(Mesh mesh) : mesh_(std::move(mesh)) {}
-  Tape(const Tape&) = delete;
-  Tape& operator=(const Tape&) = delete;
+class Tape : public detail::TapeNodes<Mesh> {
+  using Nodes = detail::TapeNodes<Mesh>;
+  using Nodes::at;
+  using Nodes::mesh_;
+  using Nodes::nodes_;
 
-  const Mesh& mesh() const { return mesh_; }
+ public:
+  explicit Tape(Mesh mesh) : Nodes(std::move(mesh)) {}
 
   /// The tensor as a leaf of this tape, sharing its memory; its gradient is kept until clear().
   template <class T, int N, class L>
@@ -87,9 +43,9 @@ class Tape {
     static_assert(std::is_floating_point_v<T>,
                   "tpx::Tape::watch: a leaf has floating-point elements; see input()");
     expect_here(x.mesh());
-    const int node = add_node(x.local_count());
-    nodes_[static_cast<std::size_t>(node)].kept = true;
-    return {mesh_, x.shape(), x.shard(), {this, node, step_}};
+    const int node = this->add_node(x.local_count());
+    at(node).kept = true;
+    return {mesh_, x.shape(), x.shard(), {this, node, this->step()}};
   }
 
   /// The tensor on this tape without a gradient, token ids for example: what is computed from it with
@@ -97,69 +53,42 @@ class Tape {
   template <class T, int N, class L>
   DTensor<T, N, L, Mesh, OnTape<Mesh>> input(const DTensor<T, N, L, Mesh>& x) {
     expect_here(x.mesh());
-    return {mesh_, x.shape(), x.shard(), {this, -1, step_}};
+    return {mesh_, x.shape(), x.shard(), {this, -1, this->step()}};
   }
 
   /// A parameter on this tape, for an op that no other operand puts there: redistribute<...>(tape.input(w)).
   template <class T, int N, class L>
   DTensor<T, N, L, Mesh, OnTape<Mesh>> input(const Parameter<T, N, L, Mesh>& w) {
     expect_here(w.mesh());
-    return {mesh_, w.shape(), w.shard(), {this, node_of<T>(w.track().state, w.local_count()), step_}};
+    return {mesh_,
+            w.shape(),
+            w.shard(),
+            {this, this->template node_of<T>(w.track().state, w.local_count()), this->step()}};
   }
 
   /// The gradient of a watched tensor; zeros where the loss does not depend on it.
   /// @pre x was watched on this tape since clear(), and backward has run
   template <class T, int N, class L>
   DTensor<T, N, dual_t<L>, Mesh> gradient(const DTensor<T, N, L, Mesh, OnTape<Mesh>>& x) {
-    const int node = node_here(x.track());
-    TPX_EXPECTS(x.track().tape == this && node >= 0 && nodes_[static_cast<std::size_t>(node)].kept, node,
+    const int node = this->node_here(x.track());
+    TPX_EXPECTS(x.track().tape == this && node >= 0 && at(node).kept, node,
                 "the gradient of a tensor that was watched on this tape");
     TPX_EXPECTS(walked_, "backward comes before gradient");
-    if (!filled(node)) fill<T>(node, T(0));
-    return {mesh_, x.shape(), nodes_[static_cast<std::size_t>(node)].gradient};
+    if (!this->filled(node)) this->fill(node, T(0));
+    return {mesh_, x.shape(), at(node).gradient};
   }
 
   /// Forgets all records and nodes and keeps their memory for the next step.
   void clear() {
     records_.clear();
-    nodes_.clear();
+    this->clear_nodes();
     begun_ = walked_ = false;
-    step_ = next_step();
   }
 
   /// Number of ops recorded since clear().
   std::size_t size() const { return records_.size(); }
 
   // ---- for ops ----------------------------------------------------------------------------------
-
-  /// A new value of `count` local elements whose gradient may be needed.
-  int add_node(std::int64_t count) {
-    nodes_.push_back({{}, count, nullptr, false, false});
-    return static_cast<int>(nodes_.size()) - 1;
-  }
-
-  /// The node of a tensor on this tape.
-  /// @throws tpx::Error where the tensor is of an earlier step, whose nodes clear() has forgotten
-  int node_here(const OnTape<Mesh>& track) const {
-    TPX_EXPECTS(track.node < 0 || track.step == step_,
-                "a tensor is used in the step in which it was put on the tape: watch it again after clear()");
-    return track.node;
-  }
-  /// Which step this is; no two steps of any tapes have the same number.
-  std::int64_t step() const { return step_; }
-
-  /// The node of a parameter, the same for all its uses in a step, so that their gradients add.
-  /// The first use takes the gradient's memory, so that the second step finds its own as the first left it.
-  template <class T>
-  int node_of(const std::shared_ptr<ParameterState>& parameter, std::int64_t count) {
-    if (parameter->step != step_) {
-      if (!parameter->gradient && !parameter->late) parameter->gradient = detail::allocate<T>(mesh_, count);
-      parameter->step = step_;
-      parameter->node = add_node(count);
-      nodes_.back().parameter = parameter;
-    }
-    return parameter->node;
-  }
 
   /// Whether ops are recorded: from clear() to backward. What is computed afterwards, the mean of a loss
   /// over the ranks for example, is not.
@@ -171,52 +100,29 @@ class Tape {
     return records_.back();
   }
 
-  /// Gradient of a record's result.  @pre it is filled: the walk calls no backward otherwise
-  template <class T>
-  const T* gradient_of(int node) {
-    return nodes_[static_cast<std::size_t>(node)].gradient.template as<T>();
-  }
-  const Buffer& gradient_buffer(int node) { return nodes_[static_cast<std::size_t>(node)].gradient; }
+  /// How much is on the tape: what comes after it can be folded into one record.
+  struct Place {
+    std::size_t records, nodes;
+  };
+  Place here() const { return {records_.size(), nodes_.size()}; }
 
-  /// Where the gradient of operand `node` goes.
-  template <class T>
-  detail::Sink<T> sink(int node) {
-    if (node < 0) return {};
-    Node& n = nodes_[static_cast<std::size_t>(node)];
-    const bool add = filled(node);
-    if (n.parameter != nullptr) {
-      TPX_EXPECTS(!n.parameter->reduced, n.parameter->name,
-                  "gradients that were reduced are reset before the next backward adds to them");
-      if (!n.parameter->gradient) n.parameter->gradient = detail::allocate<T>(mesh_, n.count);
-      n.parameter->filled = true;
-      return {n.parameter->gradient.template as<T>(), add, true};
+  /// Replaces what was recorded since by one record that leads to the same result: its backward calls `run`,
+  /// which records it all again, and walks that. Nothing where the result was not computed since.
+  /// @throws tpx::Error where a leaf was watched since, which would be another one then
+  void fold(const Place& since, const OnTape<Mesh>& result, std::function<OnTape<Mesh>()> run) {
+    if (!computed_since(since, result)) return;
+    auto replay = std::make_unique<detail::Replay<Mesh>>();
+    replay->run = std::move(run);
+    for (std::size_t i = since.records; i < records_.size(); ++i)
+      for_each_parameter(records_[i], [&](int node) { replay->parameters.push_back(node); });
+    for (std::size_t n = since.nodes; n < nodes_.size(); ++n) {
+      TPX_EXPECTS(!nodes_[n].kept, "tensors are watched outside of what is recomputed");
+      nodes_[n].forgotten = nodes_[n].parameter == nullptr && static_cast<int>(n) != result.node;
     }
-    if (!add) n.gradient = detail::allocate<T>(mesh_, n.count);
-    if (add && !n.gradient.unique()) {  // shared with another node: it must not see what is added here
-      Buffer own = detail::allocate<T>(mesh_, n.count);
-      detail::copy_elements(mesh_, static_cast<const T*>(n.gradient.template as<T>()), own.template as<T>(),
-                            n.count);
-      n.gradient = std::move(own);
-    }
-    n.filled = true;
-    return {n.gradient.template as<T>(), add, true};
-  }
-
-  /// Gives operand `node` a whole gradient, shared where it is the first.
-  template <class T>
-  void give(int node, Buffer gradient) {
-    if (node < 0) return;
-    Node& n = nodes_[static_cast<std::size_t>(node)];
-    if (n.parameter == nullptr && !n.filled) {
-      n.gradient = std::move(gradient);
-      n.filled = true;
-      return;
-    }
-    const detail::Sink<T> to = sink<T>(node);
-    const T* from = gradient.as<T>();
-    if (!to.accumulate) return detail::copy_elements(mesh_, from, to.data, n.count);
-    mesh_.context().launch({n.count, 3 * n.count * std::int64_t{sizeof(T)}},
-                           [&](const auto& exec) { kernel::accumulate(exec, from, to.data, n.count); });
+    records_.erase(records_.begin() + static_cast<std::ptrdiff_t>(since.records), records_.end());
+    detail::Record<Mesh>& folded = record(&walk_again);
+    folded.out = result.node;
+    folded.replay = std::move(replay);
   }
 
   /// Called for each parameter of the walk, when nothing that is still to come adds to its gradient.
@@ -225,24 +131,22 @@ class Tape {
   /// Walks the records backwards from the loss, whose gradient is `seed` everywhere.
   template <class T>
   void walk(const OnTape<Mesh>& loss, T seed, const Final& final_gradient = {}) {
-    fill<T>(begin_walk(loss), seed);
+    this->fill(begin_walk(loss), seed);
     walk_back(final_gradient);
   }
 
   /// The same from any value, whose gradient is given.
   template <class T>
   void walk(const OnTape<Mesh>& y, const Buffer& gradient, const Final& final_gradient = {}) {
-    give<T>(begin_walk(y), gradient);
+    this->template give<T>(begin_walk(y), gradient);
     walk_back(final_gradient);
   }
 
  private:
-  struct Node {
-    Buffer gradient;
-    std::int64_t count;
-    std::shared_ptr<ParameterState> parameter;  // which keeps the gradient itself
-    bool filled;
-    bool kept;
+  /// A parameter's first use in a forward.
+  struct Use {
+    std::size_t record;
+    int node;
   };
 
   /// Another mesh of this type may have other sizes, and so other shards.
@@ -251,7 +155,7 @@ class Tape {
   }
 
   int begin_walk(const OnTape<Mesh>& from) {
-    const int node = node_here(from);
+    const int node = this->node_here(from);
     TPX_EXPECTS(!begun_, "backward runs once for each forward: tape.clear() comes before the next");
     TPX_EXPECTS(node >= 0, "the loss depends on a watched tensor or a parameter");
     begun_ = true;
@@ -260,56 +164,64 @@ class Tape {
 
   void walk_back(const Final& final_gradient) {
     // The first use of a parameter in the forward is the last that adds to its gradient.
-    std::vector<std::size_t> first_use;
+    std::vector<Use> first_uses;
     if (final_gradient) {
-      first_use.assign(nodes_.size(), records_.size());
-      for (std::size_t i = records_.size(); i-- > 0;)
-        for (const int node : records_[i].in)
-          if (node >= 0) first_use[static_cast<std::size_t>(node)] = i;
+      std::vector<bool> used(nodes_.size(), false);
+      for (std::size_t i = 0; i < records_.size(); ++i)
+        for_each_parameter(records_[i], [&](int node) {
+          if (used[static_cast<std::size_t>(node)]) return;
+          used[static_cast<std::size_t>(node)] = true;
+          first_uses.push_back({i, node});
+        });
     }
-    for (std::size_t i = records_.size(); i-- > 0;) {
-      detail::Record<Mesh>& r = records_[i];
-      if (filled(r.out)) {
-        for (const Buffer& saved : r.saved) saved.fetch();
-        r.backward(*this, r);
-      }
-      for (Buffer& saved : r.saved) saved.reset();
-      Node& out = nodes_[static_cast<std::size_t>(r.out)];
-      if (!out.kept) out.gradient.reset();
-      if (!final_gradient) continue;
-      for (const int node : r.in) {
-        if (node < 0 || first_use[static_cast<std::size_t>(node)] != i) continue;
-        first_use[static_cast<std::size_t>(node)] = records_.size();  // an operand may come twice
-        if (const auto& parameter = nodes_[static_cast<std::size_t>(node)].parameter)
-          final_gradient(*parameter);
-      }
+    while (!records_.empty()) {
+      walk_last();
+      for (; !first_uses.empty() && first_uses.back().record == records_.size(); first_uses.pop_back())
+        final_gradient(*at(first_uses.back().node).parameter);
     }
-    records_.clear();
     walked_ = true;
   }
 
-  static std::int64_t next_step() {
-    static std::atomic<std::int64_t> steps{0};
-    return steps++;
+  /// Takes the last record off and runs its backward, which may record.
+  void walk_last() {
+    detail::Record<Mesh> r = std::move(records_.back());
+    records_.pop_back();
+    if (this->filled(r.out)) {
+      for (const Buffer& saved : r.saved) saved.fetch();
+      r.backward(*this, r);
+    }
+    for (Buffer& saved : r.saved) saved.reset();
+    if (!at(r.out).kept) at(r.out).gradient.reset();
   }
 
-  bool filled(int node) const {
-    const Node& n = nodes_[static_cast<std::size_t>(node)];
-    return n.parameter != nullptr ? n.parameter->filled : n.filled;
+  /// The backward of a folded record.
+  static void walk_again(Tape& tape, detail::Record<Mesh>& r) {
+    const Place start = tape.here();
+    const OnTape<Mesh> result = r.replay->run();
+    TPX_EXPECTS(tape.computed_since(start, result) && tape.at(result.node).count == tape.at(r.out).count,
+                result.node, "what is recomputed is what was computed");
+    r.replay.reset();  // from here on the records have what they need
+    tape.at(result.node).gradient = std::move(tape.at(r.out).gradient);
+    tape.at(result.node).filled = true;
+    while (tape.records_.size() > start.records) tape.walk_last();
   }
 
-  template <class T>
-  void fill(int node, T value) {
-    const detail::Sink<T> to = sink<T>(node);
-    const std::int64_t n = nodes_[static_cast<std::size_t>(node)].count;
-    mesh_.context().launch({0, n * std::int64_t{sizeof(T)}},
-                           [&](const auto& exec) { kernel::fill(exec, to.data, n, value); });
+  /// Whether the value is an op's result that was recorded since.
+  bool computed_since(const Place& place, const OnTape<Mesh>& value) const {
+    return value.node >= static_cast<int>(place.nodes) && at(value.node).parameter == nullptr &&
+           records_.size() > place.records;
   }
 
-  Mesh mesh_;
+  /// Calls f(node) for each parameter that a record uses.
+  template <class F>
+  void for_each_parameter(const detail::Record<Mesh>& r, F&& f) const {
+    for (const int node : r.in)
+      if (node >= 0 && at(node).parameter != nullptr) f(node);
+    if (r.replay == nullptr) return;
+    for (const int node : r.replay->parameters) f(node);
+  }
+
   std::vector<detail::Record<Mesh>> records_;
-  std::vector<Node> nodes_;
-  std::int64_t step_ = next_step();
   bool begun_ = false;  ///< a backward that failed half-way cannot be taken up again
   bool walked_ = false;
 };

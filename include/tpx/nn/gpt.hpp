@@ -23,6 +23,7 @@ struct GptConfig {
   std::int64_t heads = 12;
   std::int64_t ffn = 0;         ///< features inside the MLP; 0: four times hidden
   std::uint64_t seed = 1;
+  Recompute recompute = Recompute::none;  ///< what of each block backward computes again
 
   std::int64_t mlp_features() const { return ffn == 0 ? 4 * hidden : ffn; }
 };
@@ -62,7 +63,7 @@ auto make_gpt_positions(const Mesh& mesh, const GptConfig& c) {
 template <class T, class Axis, class Mesh>
 TransformerBlock<T, Mesh, Axis> make_gpt_block(const Mesh& mesh, const GptConfig& c, std::int64_t i) {
   return {mesh, "block" + std::to_string(i), c.hidden, c.heads, c.mlp_features(), c.seed, 0.02,
-          0.02 / std::sqrt(2.0 * static_cast<double>(c.layers))};
+          0.02 / std::sqrt(2.0 * static_cast<double>(c.layers)), c.recompute};
 }
 
 }  // namespace detail

@@ -4,11 +4,13 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <tpx/nn/layer_norm.hpp>
 #include <tpx/nn/linear.hpp>
 #include <tpx/ops/attention.hpp>
 #include <tpx/ops/pointwise.hpp>
+#include <tpx/ops/recompute.hpp>
 
 namespace tpx {
 
@@ -87,25 +89,53 @@ class SelfAttention {
   RowParallelLinear<T, Mesh, Axis, 2> out_;
 };
 
+/// What of each block backward computes again, so that the tape need not keep it.
+enum class Recompute {
+  none,       ///< the tape keeps all
+  attention,  ///< norm, queries, keys, values, attention and its projection
+  block       ///< all: the tape keeps the block's input
+};
+
+constexpr const char* name(Recompute kind) {
+  constexpr const char* names[] = {"none", "attention", "block"};
+  return names[static_cast<int>(kind)];
+}
+
+/// What is recomputed, by its name.  @throws tpx::Error where there is none
+inline Recompute recompute_kind(std::string_view text) {
+  for (const Recompute kind : {Recompute::none, Recompute::attention, Recompute::block})
+    if (text == name(kind)) return kind;
+  fail("tpx::recompute_kind: recompute is none, attention or block; given was '" + std::string(text) + "'");
+}
+
 /// One transformer block, norms first.
 ///
 ///   x = x + attention(norm(x)),   y = x + mlp(norm(x))          x, y  [b,s,h]
 ///
-/// @comm   forward: two all_reduces of (b, s, h) over Axis.  backward: two of the same
+/// @comm   forward: two all_reduces of (b, s, h) over Axis.  backward: two of the same, and those of the
+/// forward
+///         that is recomputed: one with Recompute::attention, two with Recompute::block
+/// @pre    what is recomputed: the block is there, and where it was, until backward
 template <class T, class Mesh, class Axis>
 class TransformerBlock {
  public:
   TransformerBlock(const Mesh& mesh, const std::string& name, std::int64_t features, std::int64_t heads,
-                   std::int64_t hidden, std::uint64_t seed, double deviation, double output_deviation)
+                   std::int64_t hidden, std::uint64_t seed, double deviation, double output_deviation,
+                   Recompute again = Recompute::none)
       : norm1_(mesh, name + ".norm1", features),
         attention_(mesh, name + ".attention", features, heads, seed, deviation, output_deviation),
         norm2_(mesh, name + ".norm2", features),
-        mlp_(mesh, name + ".mlp", features, hidden, seed, deviation, output_deviation) {}
+        mlp_(mesh, name + ".mlp", features, hidden, seed, deviation, output_deviation),
+        again_(again) {}
 
   template <class X>
   auto operator()(const X& x) const {
-    const auto a = add(x, attention_(norm1_(x)));
-    return add(a, mlp_(norm2_(a)));
+    const auto block = [this](const auto& in) {
+      const auto attended = [this](const auto& v) { return attention_(norm1_(v)); };
+      const auto a = add(in, again_ == Recompute::attention ? recompute(attended, in) : attended(in));
+      return add(a, mlp_(norm2_(a)));
+    };
+    return again_ == Recompute::block ? recompute(block, x) : block(x);
   }
 
   template <class F>
@@ -121,6 +151,7 @@ class TransformerBlock {
   SelfAttention<T, Mesh, Axis> attention_;
   LayerNorm<T, Mesh, Invariant<Axis>> norm2_;
   Mlp<T, Mesh, Axis> mlp_;
+  Recompute again_;
 };
 
 }  // namespace tpx
