@@ -6,6 +6,7 @@
 # Compiles each header alone and included twice, with the warnings of the project as errors. PRECOMPILED includes
 # Kokkos: before a header that includes it, too, it changes nothing but the time.
 
+cmake_minimum_required(VERSION 3.24)
 include("${SYNTAX}")
 
 # Whether a header of tpx includes Kokkos, by itself or by others.
