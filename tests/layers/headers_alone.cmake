@@ -4,8 +4,8 @@
 #       -DSCRATCH=<folder> -DHEADERS=<header>,... -P headers_alone.cmake
 #
 # Compiles each header alone and included twice, with the warnings of the project as errors, but for -Wpedantic, which
-# GCC takes no precompiled header with that was made without. PRECOMPILED includes
-# Kokkos: before a header that includes it, too, it changes nothing but the time.
+# GCC takes no precompiled header with that was made without. PRECOMPILED includes Kokkos: before a header that includes
+# it, too, it changes nothing but the time.
 
 cmake_minimum_required(VERSION 3.24)
 include("${SYNTAX}")
