@@ -77,6 +77,26 @@ TEST_CASE("an asynchronous redistribution is a redistribution, of every kind") {
   comm::detail::max_count() = limit;
 }
 
+TEST_CASE("Ragged pieces come and go asynchronously as at once, and their gradients") {
+  const Values x = random_values(size, 4), dy = random_values(size, 5);
+  for_each_mesh([&](const World&, const auto& mesh) {
+    const int p = mesh.template size<tp>();
+    std::vector<std::int64_t> sizes(static_cast<std::size_t>(p), 0);  // the first has none of several
+    for (std::int64_t i = 0; i < whole_extents[0]; ++i) ++sizes[static_cast<std::size_t>(p - 1 - i % p % 2)];
+    const auto cut = extents({11, 25}).with_pieces(0, sizes);
+    Tape tape(mesh);
+    const auto leaf = tape.watch(put(mesh, given<double>(layout<Shard<1, Balanced, tp>>, whole_extents, x)));
+    auto h = redistribute_async<Shard<0, Ragged, tp>>(leaf, cut.shape());
+    const auto ragged = h.wait();
+    CHECK(local_values(ragged) == local_values(redistribute<Shard<0, Ragged, tp>>(leaf, cut.shape())));
+    auto back = redistribute_async<Replicate<tp>>(ragged);
+    const auto y = back.wait();
+    CHECK(off(gather(y), x) <= 1e-12);
+    backward(weighted_sum(y, dy));
+    CHECK(off(gather(tape.gradient(leaf)), dy) <= 1e-12);
+  });
+}
+
 TEST_CASE("handles are under way together, among other collectives, and are asked whether they are ready") {
   const Values x = random_values(24 * 24, 3);
   for_each_mesh([&](const World&, const auto& mesh) {
