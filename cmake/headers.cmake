@@ -130,6 +130,8 @@ set(TPX_io_HEADERS
     tpx/io/chat_template.hpp
     tpx/io/checkpoint.hpp
     tpx/io/checkpoint_file.hpp
+    tpx/io/checkpoint_folder.hpp
+    tpx/io/checkpoint_writer.hpp
     tpx/io/dequantize.hpp
     tpx/io/dtype.hpp
     tpx/io/fold.hpp

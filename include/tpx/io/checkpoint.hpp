@@ -4,209 +4,26 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <sstream>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
-#include <tpx/comm/agree.hpp>
 #include <tpx/core/settings.hpp>
-#include <tpx/io/checkpoint_file.hpp>
-#include <tpx/io/load.hpp>
+#include <tpx/io/checkpoint_writer.hpp>
 #include <tpx/tensor/host_copy.hpp>
 
-/// Checkpoints: tensors by name and global shape, so that any mesh reads what any other wrote.
-///
-///   folder/step-000000000120/manifest       version, step, facts, the parts' sizes and checksums
-///                            part-00000 ...  of each rank
-///
-/// A checkpoint is written beside the others under another name, put on the disk, and renamed at last: what has
-/// its own name is complete, whenever the job is killed.
+/// Reading checkpoints, and storing and loading a whole training by them (see checkpoint_folder.hpp).
 namespace tpx {
-
-/// What a checkpoint says beside tensors, by key.
-using CheckpointFacts = std::map<std::string, std::string>;
-
-namespace detail {
-
-inline constexpr int checkpoint_version = 1;
-inline constexpr const char* checkpoint_title = "tpx checkpoint ";
-
-template <class Mesh>
-constexpr unsigned all_axes = (1u << Mesh::axes::size) - 1;
-
-inline std::string step_name(std::int64_t step) {
-  char text[32];
-  std::snprintf(text, sizeof text, "step-%012lld", static_cast<long long>(step));
-  return text;
-}
-inline std::string part_name(int rank) {
-  char text[24];
-  std::snprintf(text, sizeof text, "part-%05d", rank);
-  return text;
-}
-
-/// Steps of the complete checkpoints in a folder, the newest first; empty where there is no folder.
-inline std::vector<std::int64_t> stored_steps(const std::string& folder) {
-  std::vector<std::int64_t> steps;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    long long step = 0;
-    if (std::sscanf(name.c_str(), "step-%lld", &step) == 1 && name == step_name(step)) steps.push_back(step);
-  }
-  std::sort(steps.rbegin(), steps.rend());
-  return steps;
-}
-
-/// Puts a complete folder under a name, in the place of what may have it, and makes that last.
-inline void put_in_place(const std::string& written, const std::string& name, const std::string& folder) {
-  if (::rename(written.c_str(), name.c_str()) != 0) {
-    if (errno != ENOTEMPTY && errno != EEXIST) fail_on(name, "cannot be put in place", errno);
-    // Of the same step, stored by an earlier run: the two change names at once.
-    if (::renameat2(AT_FDCWD, written.c_str(), AT_FDCWD, name.c_str(), RENAME_EXCHANGE) != 0)
-      fail_on(name, "cannot be replaced", errno);
-    std::filesystem::remove_all(written);
-  }
-  sync_folder(folder);
-}
-
-/// Removes what is older than the newest `keep`, and what was not completed.
-inline void remove_old(const std::string& folder, std::size_t keep) {
-  const std::vector<std::int64_t> steps = stored_steps(folder);
-  std::error_code ignored;  // what stays is in nobody's way
-  for (std::size_t i = keep; i < steps.size(); ++i)
-    std::filesystem::remove_all(std::filesystem::path(folder) / step_name(steps[i]), ignored);
-  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("step-") && name.ends_with(".writing"))
-      std::filesystem::remove_all(entry.path(), ignored);
-  }
-}
-
-}  // namespace detail
-
-/// Stores one checkpoint, every rank its own parts.
-///
-///   CheckpointWriter writer(mesh, folder, step);  writer.fact("seed", "7");
-///   writer.add(part, values);  ...  writer.commit();
-///
-/// @tparam Mesh  of all ranks that take part
-template <class Mesh>
-class CheckpointWriter {
- public:
-  /// @comm   over all axes, an all_reduce (min) of one i32
-  /// @throws tpx::Error, on every rank, where the folder cannot be made
-  CheckpointWriter(const Mesh& mesh, std::string folder, std::int64_t step)
-      : mesh_(mesh), folder_(std::move(folder)), name_(folder_ + "/" + detail::step_name(step)), step_(step) {
-    detail::together(mesh_, [&] {
-      if (mesh_.rank() != 0) return;
-      std::error_code error;
-      std::filesystem::remove_all(written(), error);
-      if (!error) std::filesystem::create_directories(written(), error);
-      if (error) fail("tpx::checkpoint: the folder '" + written() + "' cannot be made: " + error.message());
-    });
-    run([&] { part_.emplace(written() + "/" + detail::part_name(mesh_.rank())); });
-  }
-
-  /// The same on every rank; the first rank's are stored.
-  void fact(const std::string& key, const std::string& value) {
-    TPX_EXPECTS(key.find_first_of("=\n#") == std::string::npos &&
-                    value.find_first_of("\n#") == std::string::npos && key == detail::trimmed(key) &&
-                    value == detail::trimmed(value) && !key.empty(),
-                key, value, "a fact is a line 'key = value'");
-    facts_[key] = value;
-  }
-
-  /// Writes this rank's part of a tensor, if it is the one that stores it. What goes wrong is told by commit().
-  template <class T>
-  void add(const TensorPart& part, std::span<const T> values) {
-    if (!part.stored || part.count == 0) return;
-    run([&] {
-      TPX_EXPECTS(static_cast<std::int64_t>(values.size()) == part.count, part.name, values.size(), part.count);
-      part_->add(part, std::as_bytes(values));
-    });
-  }
-
-  /// Completes the checkpoint; then the newest `keep` stay.
-  ///
-  /// @post   on the disk, under its own name; after an error whatever was there before is, and nothing else
-  /// @comm   over all axes, three all_reduces (min) of one i32, and an all_gather of two i64
-  /// @throws tpx::Error, on every rank
-  void commit(std::size_t keep = 2) {
-    std::int64_t mine[2]{};
-    run([&] {
-      const auto [size, sum] = part_->finish();
-      mine[0] = size;
-      mine[1] = static_cast<std::int64_t>(sum);
-    });
-    try {
-      detail::together(mesh_, [&] {
-        if (!error_.empty()) throw Error(error_);
-      });
-      std::vector<std::int64_t> all(2 * static_cast<std::size_t>(mesh_.size()));
-      if (mesh_.size() > 1)
-        mesh_.communicator(detail::all_axes<Mesh>).all_gather(mine, all.data(), 2, Element::i64);
-      else
-        std::copy(mine, mine + 2, all.begin());
-      detail::together(mesh_, [&] {
-        if (mesh_.rank() == 0) write_manifest(all);
-      });
-      detail::together(mesh_, [&] {
-        if (mesh_.rank() != 0) return;
-        detail::sync_folder(written());
-        detail::put_in_place(written(), name_, folder_);
-        detail::remove_old(folder_, keep);
-      });
-    } catch (const Error&) {
-      std::error_code ignored;
-      if (mesh_.rank() == 0) std::filesystem::remove_all(written(), ignored);
-      throw;
-    }
-  }
-
- private:
-  std::string written() const { return name_ + ".writing"; }
-
-  /// What fails is kept until all ranks can be told.
-  template <class F>
-  void run(F&& f) {
-    if (!error_.empty()) return;
-    try {
-      f();
-    } catch (const std::exception& e) {
-      error_ = e.what();
-    }
-  }
-
-  void write_manifest(const std::vector<std::int64_t>& all) const {
-    std::string text = detail::checkpoint_title + std::to_string(detail::checkpoint_version) + "\n";
-    text += "step = " + std::to_string(step_) + "\n";
-    for (const auto& [key, value] : facts_) text += "fact." + key + " = " + value + "\n";
-    for (int r = 0; r < mesh_.size(); ++r) {
-      const auto at = 2 * static_cast<std::size_t>(r);
-      text += "part." + detail::part_name(r) + " = " + std::to_string(all[at]) + " " +
-              std::to_string(static_cast<std::uint64_t>(all[at + 1])) + "\n";
-    }
-    text += "checksum = " + std::to_string(detail::checksum(text)) + "\n";
-    detail::OutputFile file(written() + "/manifest");
-    file.write(text);
-    file.sync();
-  }
-
-  Mesh mesh_;
-  std::string folder_, name_;
-  std::int64_t step_;
-  CheckpointFacts facts_;
-  std::optional<detail::PartWriter> part_;
-  std::string error_;
-};
 
 /// One complete checkpoint, as one rank reads it. Elements are checked against their checksums when they are
 /// read.
