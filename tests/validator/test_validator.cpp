@@ -147,7 +147,7 @@ Tensor part(const Tensor& together, const Shape& shape, Spec spec, unsigned over
 class Case {
  public:
   Case(const Op& op, const Grid& grid, Partition partition)
-      : op_(op), grid_(grid), partition_(partition), random_(3), extents_(op, grid, partition, random_) {
+      : op_(op), grid_(grid), random_(3), extents_(op, grid, partition, random_) {
     for (int i = 0; i < op.rule.operands; ++i)
       shapes_.push_back(extents_.shape(op.rule.factor[i], op.rule.ndim[i], partition));
     for (std::size_t i = 0; i < shapes_.size(); ++i) {
@@ -218,7 +218,6 @@ class Case {
  private:
   const Op& op_;
   Grid grid_;
-  Partition partition_;
   Random random_;
   Extents extents_;
   std::vector<Shape> shapes_;
