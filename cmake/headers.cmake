@@ -6,6 +6,7 @@
 set(TPX_FLOORS core layout comm mesh kernel tensor io autodiff ops nn train)
 
 set(TPX_core_HEADERS
+    tpx/core/bfloat16.hpp
     tpx/core/config.hpp
     tpx/core/element.hpp
     tpx/core/error.hpp
@@ -49,6 +50,7 @@ set(TPX_comm_HEADERS
     tpx/comm/mpi.hpp
     tpx/comm/mpi_call.hpp
     tpx/comm/mpi_messages.hpp
+    tpx/comm/mpi_op.hpp
     tpx/comm/mpi_support.hpp
     tpx/comm/mpi_uneven.hpp
     tpx/comm/nodes.hpp
@@ -247,6 +249,7 @@ set(TPX_train_HEADERS
     tpx/train/gradients.hpp
     tpx/train/micro_batch.hpp
     tpx/train/model_parts.hpp
+    tpx/train/pass_time.hpp
     tpx/train/pipeline.hpp
     tpx/train/pipeline_check.hpp
     tpx/train/pipeline_gpt.hpp

@@ -72,7 +72,7 @@ class Calls {
 
   /// How the two differ in the next call; empty where they do not.
   std::string next() {
-    switch (numbers_.below(5)) {
+    switch (numbers_.below(6)) {
       case 0:
         return next<float>();
       case 1:
@@ -81,6 +81,8 @@ class Calls {
         return next<std::int32_t>();
       case 3:
         return next<std::int64_t>();
+      case 4:
+        return next<tpx::bfloat16>();
       default:
         return next<unsigned char>();
     }

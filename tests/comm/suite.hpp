@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <sstream>
@@ -17,6 +18,7 @@
 #include <tpx/comm/agree.hpp>
 #include <tpx/comm/communicator.hpp>
 #include <tpx/core/error.hpp>
+#include <tpx/core/philox.hpp>
 
 namespace suite {
 
@@ -43,14 +45,14 @@ std::vector<T> held(int rank, std::int64_t n) {
 /// Element i of the reduction over `ranks` ranks.
 template <class T>
 T reduced(int ranks, std::int64_t i, Reduction reduction) {
-  T result = value<T>(0, i);
+  auto result = +value<T>(0, i);
   for (int rank = 1; rank < ranks; ++rank) {
-    const T term = value<T>(rank, i);
-    if (reduction == Reduction::sum) result = static_cast<T>(result + term);
+    const auto term = +value<T>(rank, i);
+    if (reduction == Reduction::sum) result += term;
     if (reduction == Reduction::max) result = std::max(result, term);
     if (reduction == Reduction::min) result = std::min(result, term);
   }
-  return result;
+  return static_cast<T>(result);
 }
 
 class Differences {
@@ -277,6 +279,55 @@ std::string collectives(const Comm& comm, std::int64_t n) {
   send_and_recv<T>(comm, n, found);
   send_recv<T>(comm, n, found);
   comm.barrier();
+  return found.text();
+}
+
+/// Element i of what `rank` holds of fractions of both signs and many sizes, whose sums are rounded.
+inline tpx::bfloat16 fraction(int rank, std::int64_t i) {
+  const tpx::PhiloxBlock bits = tpx::philox(7, static_cast<std::uint64_t>(rank), static_cast<std::uint64_t>(i));
+  return tpx::bfloat16(
+      std::ldexp(tpx::unit_interval(bits.word[0], bits.word[1]) - 0.5, static_cast<int>(i % 12)));
+}
+
+/// Sums of bfloat16 against plain loops: near the sum in double; and, of a communicator that rounds once, the
+/// bits of the sum in float in the order of the ranks.
+template <class Comm>
+std::string sums_of_bfloat16(const Comm& comm, std::int64_t n, bool rounds_once) {
+  using tpx::bfloat16;
+  Differences found;
+  const int p = comm.size();
+  const auto check = [&](const std::string& what, const std::vector<bfloat16>& got, std::int64_t first) {
+    for (std::size_t k = 0; k + 1 < got.size(); ++k) {
+      const std::int64_t i = first + static_cast<std::int64_t>(k);
+      float sum = fraction(0, i);
+      double exact = sum, size = std::fabs(exact);
+      for (int rank = 1; rank < p; ++rank) {
+        sum += fraction(rank, i);
+        exact += static_cast<double>(fraction(rank, i));
+        size += std::fabs(static_cast<double>(fraction(rank, i)));
+      }
+      const double bound = rounds_once ? std::fabs(exact) / 256 + size / (1 << 20) : (p - 1) * size / 256;
+      const bool is_near = std::fabs(static_cast<double>(got[k]) - exact) <= bound;
+      if (is_near && (!rounds_once || got[k].bits() == bfloat16(sum).bits())) continue;
+      return found.expect(what + ": element " + std::to_string(i) + " is " + std::to_string(float{got[k]}) +
+                              ", not " + std::to_string(sum),
+                          false);
+    }
+  };
+  const std::vector<std::int64_t> counts = uneven(p, n, 0);
+  std::vector<bfloat16> mine;
+  for (std::int64_t i = 0; i < std::max(p * n, sum_of(counts)); ++i) mine.push_back(fraction(comm.rank(), i));
+  std::vector<bfloat16> got = Differences::room<bfloat16>(n);
+  comm.all_reduce(mine.data(), got.data(), n, tpx::Element::bf16, Reduction::sum);
+  check("all_reduce", got, 0);
+  std::copy_n(mine.begin(), n, got.begin());
+  comm.all_reduce(got.data(), got.data(), n, tpx::Element::bf16, Reduction::sum);
+  check("all_reduce in place", got, 0);
+  comm.reduce_scatter(mine.data(), got.data(), n, tpx::Element::bf16, Reduction::sum);
+  check("reduce_scatter", got, comm.rank() * n);
+  got = Differences::room<bfloat16>(counts[static_cast<std::size_t>(comm.rank())]);
+  comm.reduce_scatter(mine.data(), got.data(), counts, tpx::Element::bf16, Reduction::sum);
+  check("uneven reduce_scatter", got, start_of(counts, comm.rank()));
   return found.text();
 }
 

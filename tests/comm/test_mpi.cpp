@@ -35,13 +35,14 @@ class Limit {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("mpi: every collective", T, float, double, std::int32_t, std::int64_t, unsigned char) {
+TEST_CASE_TEMPLATE("mpi: every collective", T, float, double, std::int32_t, std::int64_t, unsigned char,
+                   tpx::bfloat16) {
   const Mpi world = Mpi::world();
   for (const std::int64_t n : suite::lengths) CHECK(suite::collectives<T>(world, n) == "");
 }
 
 TEST_CASE_TEMPLATE("mpi: messages beyond the limit of one call are split", T, float, double, std::int32_t,
-                   std::int64_t, unsigned char) {
+                   std::int64_t, unsigned char, tpx::bfloat16) {
   const Mpi world = Mpi::world();
   CHECK(tpx::comm::detail::max_count() == INT32_MAX);
   const Limit lowered(1000);
@@ -49,6 +50,8 @@ TEST_CASE_TEMPLATE("mpi: messages beyond the limit of one call are split", T, fl
                                std::int64_t{2500}, std::int64_t{3000}})
     CHECK(suite::collectives<T>(world, n) == "");
 }
+
+TEST_CASE("mpi: sums of bfloat16") { CHECK(suite::sums_of_bfloat16(Mpi::world(), 1000, false) == ""); }
 
 TEST_CASE("mpi: groups") {
   const Mpi world = Mpi::world();

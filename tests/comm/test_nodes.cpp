@@ -59,6 +59,8 @@ TEST_CASE("nodes: every collective, however the ranks are arranged") {
   for_each_arrangement([](const Nodes& world, const std::vector<int>&) {
     for (const std::int64_t n : {0, 1, 7, 1000, 50000}) CHECK(suite::collectives<float>(world, n) == "");
     CHECK(suite::collectives<std::int64_t>(world, 4096) == "");
+    CHECK(suite::collectives<tpx::bfloat16>(world, 1000) == "");
+    CHECK(suite::sums_of_bfloat16(world, 1000, world.nodes() == 1) == "");
     CHECK(suite::nothing(world) == "");
     CHECK(suite::agreement(world) == "");
     CHECK(suite::messages_keep_their_order(world) == "");

@@ -11,7 +11,8 @@ static_assert(tpx::comm::Communicator<Self>);
 static_assert(Self::host_driven);
 static_assert(!std::is_copy_constructible_v<Self>);
 
-TEST_CASE_TEMPLATE("self: every collective", T, float, double, std::int32_t, std::int64_t, unsigned char) {
+TEST_CASE_TEMPLATE("self: every collective", T, float, double, std::int32_t, std::int64_t, unsigned char,
+                   tpx::bfloat16) {
   const Self self;
   for (const std::int64_t n : suite::lengths) CHECK(suite::collectives<T>(self, n) == "");
 }

@@ -42,11 +42,16 @@ Node node_named(char letter) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("shared memory: every collective", T, float, double, std::int32_t, std::int64_t,
-                   unsigned char) {
+                   unsigned char, tpx::bfloat16) {
   const SharedMemory world = shared_world();
   for (const std::int64_t n : suite::lengths) CHECK(suite::collectives<T>(world, n) == "");
   for (const std::int64_t n : {16 * 1024 - 1, 32 * 1024, 50000, 200001})
     CHECK(suite::collectives<T>(world, n) == "");
+}
+
+TEST_CASE("shared memory: sums of bfloat16 are rounded once") {
+  const SharedMemory world = shared_world();
+  for (const std::int64_t n : {100, 70000}) CHECK(suite::sums_of_bfloat16(world, n, true) == "");
 }
 
 TEST_CASE("shared memory: groups") {

@@ -29,6 +29,8 @@ TEST_CASE("shared memory: five to eight ranks") {
       for (const std::int64_t n : {0, 1, 7, 1000, 20011}) mine += suite::collectives<float>(world, n);
       mine += suite::collectives<double>(world, 4096);
       mine += suite::collectives<unsigned char>(world, 40001);
+      mine += suite::collectives<tpx::bfloat16>(world, 777);
+      mine += suite::sums_of_bfloat16(world, 20011, true);
       mine += suite::unequal_groups(world);
       if (ranks % 2 == 0) mine += suite::rows_and_columns(world, 2, ranks / 2);
     });

@@ -50,10 +50,15 @@ std::vector<std::string> errors_on_ranks(int ranks, Call call) {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("threads: every collective", T, float, double, std::int32_t, std::int64_t, unsigned char) {
+TEST_CASE_TEMPLATE("threads: every collective", T, float, double, std::int32_t, std::int64_t, unsigned char,
+                   tpx::bfloat16) {
   for (int ranks = 1; ranks <= 4; ++ranks)
     for (const std::int64_t n : suite::lengths)
       CHECK(on_ranks(ranks, [&](const Threads& world) { return suite::collectives<T>(world, n); }) == "");
+}
+
+TEST_CASE("threads: sums of bfloat16 are rounded once") {
+  CHECK(on_ranks(4, [](const Threads& world) { return suite::sums_of_bfloat16(world, 5000, true); }) == "");
 }
 
 TEST_CASE("threads: groups") {

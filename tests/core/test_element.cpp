@@ -19,12 +19,10 @@ static_assert(element_v<unsigned char> == Element::u8 && element_v<const double>
 static_assert(element_v<long long> == Element::i64);
 static_assert(element_v<long> == (sizeof(long) == 8 ? Element::i64 : Element::i32));
 
-constexpr Element all[] = {Element::f32, Element::f64, Element::i32, Element::i64, Element::u8};
-
 }  // namespace
 
 TEST_CASE("element: from a value to its C++ type and back, with its size") {
-  for (const Element element : all) {
+  for (const Element element : tpx::all_elements) {
     CAPTURE(std::string(tpx::name(element)));
     const bool same = tpx::detail::with_element(element, [&]<class T>(std::type_identity<T>) {
       return element_v<T> == element && tpx::element_size(element) == static_cast<std::int64_t>(sizeof(T));
@@ -39,4 +37,5 @@ TEST_CASE("element: names") {
   CHECK(std::string(tpx::name(Element::i32)) == "i32");
   CHECK(std::string(tpx::name(Element::i64)) == "i64");
   CHECK(std::string(tpx::name(Element::u8)) == "u8");
+  CHECK(std::string(tpx::name(Element::bf16)) == "bf16");
 }

@@ -32,6 +32,7 @@ void check_parts(const X& x, const std::vector<T>& whole) {
 TEST_CASE("each rank has its part, of either format, and the ranks together the whole") {
   const Safetensors file(numpy);
   const Gguf quantised(TPX_TEST_DATA "/gguf.gguf");
+  const Safetensors upper_halves(TPX_TEST_DATA "/bfloat16.safetensors");
   const auto values = real_values<double>(48);
   const auto blocks = read_whole<float>(quantised.at("Q8_0"));
   for_each_mesh([&](const World&, const auto& mesh) {
@@ -40,6 +41,8 @@ TEST_CASE("each rank has its part, of either format, and the ranks together the 
     check_parts(load<double>(mesh, layout<Shard<0, tp, dp>>, file, "real.float64", {12, 4}), values);
     check_parts(load<std::int64_t>(mesh, layout<Shard<0, dp>, Replicate<tp>>, file, "whole.int16", {12, 4}),
                 whole_values<std::int64_t>(48));
+    check_parts(load<bfloat16, 2>(mesh, layout<Shard<0, tp>>, upper_halves, "real.bfloat16"),
+                real_values<bfloat16>(48));
     // 96 columns: no number of ranks but 1 and 3 splits them between blocks.
     check_parts(load<float, 2>(mesh, layout<Shard<1, tp>>, quantised, "Q8_0"), blocks);
     check_parts(load<float, 2>(mesh, layout<Shard<1, dp, tp>>, quantised, "Q8_0"), blocks);

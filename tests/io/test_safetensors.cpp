@@ -58,8 +58,10 @@ TEST_CASE("a file of the Python package has its tensors and metadata") {
   CHECK(read_whole<std::int32_t>(file.at("\u00fcml\u00e4ut \"quoted\"")) == std::vector<std::int32_t>{1, 2});
   CHECK(file.at("cube").describe() == "F32[4,6,8]");
 
-  const Safetensors bfloat16(TPX_TEST_DATA "/bfloat16.safetensors");
-  CHECK(read_whole<float>(bfloat16.at("real.bfloat16")) == real_values<float>(48));
+  const Safetensors upper_halves(TPX_TEST_DATA "/bfloat16.safetensors");
+  CHECK(read_whole<float>(upper_halves.at("real.bfloat16")) == real_values<float>(48));
+  CHECK(read_whole<bfloat16>(upper_halves.at("real.bfloat16")) == real_values<bfloat16>(48));
+  CHECK(read_whole<bfloat16>(file.at("real.float64")) == real_values<bfloat16>(48));
 }
 
 TEST_CASE("a name that is not there is answered with the nearest") {
@@ -210,6 +212,11 @@ TEST_CASE("what is written is read back, and lies aligned") {
 
   // Byte for byte the file that make_files.py opens with the Python package, and finds these values in.
   CHECK(slurp(file) == slurp(TPX_TEST_DATA "/written.safetensors"));
+
+  const auto halves = real_values<bfloat16>(7);
+  write_safetensors(file, {file_tensor<bfloat16>("h", {7}, halves)});
+  CHECK(Safetensors(file).at("h").describe() == "BF16[7]");
+  CHECK(read_whole<bfloat16>(Safetensors(file).at("h")) == halves);
 
   // What another file's tensors are can be written as it is.
   const Safetensors source(path);

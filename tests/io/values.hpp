@@ -12,7 +12,7 @@ namespace tpx::test {
 template <class T>
 std::vector<T> real_values(std::int64_t n) {
   std::vector<T> values;
-  for (std::int64_t i = 0; i < n; ++i) values.push_back(static_cast<T>(7 * i % 64 - 32) / 4);
+  for (std::int64_t i = 0; i < n; ++i) values.push_back(static_cast<T>(static_cast<T>(7 * i % 64 - 32) / 4));
   return values;
 }
 

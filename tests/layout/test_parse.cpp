@@ -70,7 +70,7 @@ TEST_CASE("parse: what is no tensor is refused in a sentence that shows it") {
     CAPTURE(text);
     CHECK(refusal(text) == "tpx::parse_tensor: '" + std::string(text) + "': " + std::string(sentence));
   };
-  const std::string_view element = "it starts with an element: f32, f64, i32, i64 or u8";
+  const std::string_view element = "it starts with an element: f32, f64, bf16, i32, i64 or u8";
   says("", element);
   says("f16[8]", element);
   says("f32", "'[' is expected after the element, not ''");

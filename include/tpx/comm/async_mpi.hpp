@@ -53,7 +53,7 @@ struct Nonblocking<Mpi> {
     detail::for_each_part(count, [&](std::int64_t at, int n) {
       const void* from = send == recv ? MPI_IN_PLACE : detail::advance(send, at, element);
       detail::check_mpi(MPI_Iallreduce(from, detail::advance(recv, at, element), n, detail::mpi_type(element),
-                                       detail::mpi_op(reduction), comm.native(), pending.next()),
+                                       detail::mpi_op(reduction, element), comm.native(), pending.next()),
                         "MPI_Iallreduce");
     });
     return pending;
@@ -91,7 +91,7 @@ struct Nonblocking<Mpi> {
     Pending pending;
     if (sum == 0) return pending;
     const MPI_Datatype type = detail::mpi_type(element);
-    const MPI_Op op = detail::mpi_op(reduction);
+    const MPI_Op op = detail::mpi_op(reduction, element);
     if (sum <= detail::max_count()) {
       detail::check_mpi(MPI_Ireduce_scatter(send, recv, pending.keep(in_ints(counts)), type, op, comm.native(),
                                             pending.next()),

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include <tpx/comm/communicator.hpp>
+#include <tpx/core/bfloat16.hpp>
 #include <tpx/core/element.hpp>
 
 namespace tpx::comm::detail {
@@ -24,6 +25,10 @@ inline void copy(void* to, const void* from, std::int64_t count, Element element
   if (count > 0 && to != from) std::memcpy(to, from, static_cast<std::size_t>(count * element_size(element)));
 }
 
+/// What terms of T are summed in, so that the sum is rounded to T once, when all of them are in it.
+template <class T>
+using Sum = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
+
 template <Reduction R, class T>
 constexpr T combined(T a, T b) {
   if constexpr (R == Reduction::max) return a < b ? b : a;
@@ -35,30 +40,6 @@ constexpr T combined(T a, T b) {
   } else {
     return a + b;
   }
-}
-
-template <Reduction R, class T>
-void combine_loop(T* into, const T* from, std::int64_t count) {
-  for (std::int64_t i = 0; i < count; ++i) into[i] = combined<R>(into[i], from[i]);
-}
-
-/// into[i] = into[i] (reduction) from[i]: one step of a reduction in a fixed order of ranks.
-inline void combine(void* into, const void* from, std::int64_t count, Element element, Reduction reduction) {
-  tpx::detail::with_element(element, [&]<class T>(std::type_identity<T>) {
-    T* const to = static_cast<T*>(into);
-    const T* const term = static_cast<const T*>(from);
-    switch (reduction) {
-      case Reduction::sum:
-        combine_loop<Reduction::sum>(to, term, count);
-        break;
-      case Reduction::max:
-        combine_loop<Reduction::max>(to, term, count);
-        break;
-      case Reduction::min:
-        combine_loop<Reduction::min>(to, term, count);
-        break;
-    }
-  });
 }
 
 }  // namespace tpx::comm::detail

@@ -26,6 +26,7 @@
 #include <tpx/comm/counts.hpp>
 #include <tpx/comm/mpi_call.hpp>
 #include <tpx/comm/mpi_messages.hpp>
+#include <tpx/comm/mpi_op.hpp>
 #include <tpx/comm/mpi_support.hpp>
 #include <tpx/comm/mpi_uneven.hpp>
 
@@ -36,8 +37,9 @@ namespace tpx::comm {
 /// Errors are exceptions: MPI reports them (MPI_ERRORS_RETURN on the owned communicator) and every
 /// return code is checked. With checks that communicate (TPX_CHECK_LEVEL 3), collectives that differ between
 /// ranks are an error on all of them, which names both and the ops that called them. Messages beyond MPI's
-/// 32-bit counts are split. MPI is initialised and finalised by the caller; what is still alive after
-/// MPI_Finalize is not freed.
+/// 32-bit counts are split. The order of a sum's terms is MPI's; bfloat16 ones are added in float and rounded
+/// after each addition. MPI is initialised and finalised by the caller; what is still alive after MPI_Finalize
+/// is not freed.
 class Mpi {
  public:
   static constexpr bool host_driven = true;
@@ -113,7 +115,7 @@ class Mpi {
     detail::for_each_part(count, [&](std::int64_t at, int n) {
       const void* from = send == recv ? MPI_IN_PLACE : detail::advance(send, at, element);
       check(MPI_Allreduce(from, detail::advance(recv, at, element), n, detail::mpi_type(element),
-                          detail::mpi_op(reduction), live()),
+                          detail::mpi_op(reduction, element), live()),
             "all_reduce", count);
     });
   }
@@ -136,7 +138,7 @@ class Mpi {
     detail::check_buffers(Collective::reduce_scatter, send, recv, count_per_rank, size_);
     const auto here = enter({count_per_rank, -1, Collective::reduce_scatter, element, reduction});
     const MPI_Datatype type = detail::mpi_type(element);
-    const MPI_Op op = detail::mpi_op(reduction);
+    const MPI_Op op = detail::mpi_op(reduction, element);
     if (count_per_rank <= detail::max_count()) {
       if (count_per_rank == 0) return;
       check(MPI_Reduce_scatter_block(send, recv, static_cast<int>(count_per_rank), type, op, live()),

@@ -25,7 +25,7 @@ namespace tpx::comm {
 /// A group made from this one that lies within a node is the node's alone. One that spans nodes sums on each
 /// node first, then across, each rank a slice where the nodes have equally many ranks of it; it broadcasts from
 /// node to node and then on each; its other calls are those of `Across`. Sums across nodes are taken as
-/// `Across` takes them.
+/// `Across` takes them; of bfloat16 each node's sum is rounded before it goes there.
 template <Communicator Across>
 class Nodes {
   static_assert(Across::host_driven, "tpx::comm::Nodes: the communicator across nodes is driven from the host");

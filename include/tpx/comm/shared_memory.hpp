@@ -32,8 +32,8 @@ namespace tpx::comm {
 /// Once made, it calls no MPI and allocates nothing. Buffers may lie anywhere, aligned as their elements are:
 /// they pass through two slots of 128 KiB a rank. Where the buffers that a collective reads lie in symmetric
 /// memory on all ranks, and are more than 8 KiB, they are read and summed where they are. Sums are taken in the
-/// order of the ranks: every rank gets the same bits in every run. A `send` waits until the message is
-/// received; a message to the rank itself goes by send_recv.
+/// order of the ranks, of bfloat16 in float: every rank gets the same bits in every run. A `send` waits until
+/// the message is received; a message to the rank itself goes by send_recv.
 ///
 /// A rank that ends or leaves the group while others wait for it is an error that names it and the call,
 /// within about 60 ms. Collective calls that differ are an error on all ranks, which name both.

@@ -26,9 +26,9 @@ namespace tpx::comm {
 /// A group of ranks that are threads of one process: for tests, debuggers and sanitizers.
 ///
 /// Made by run_threads; each rank uses its communicators from its own thread. Sums are taken in the
-/// order of the ranks, so every rank gets the same bits in every run. Misuse is an error on all ranks,
-/// not a hang: calls that differ, a rank that failed or returned while others wait for it, and ranks
-/// that wait for one another. A send waits until the message is received.
+/// order of the ranks, of bfloat16 in float, so every rank gets the same bits in every run. Misuse is an error
+/// on all ranks, not a hang: calls that differ, a rank that failed or returned while others wait for it, and
+/// ranks that wait for one another. A send waits until the message is received.
 class Threads {
  public:
   static constexpr bool host_driven = true;

@@ -14,6 +14,7 @@
 #include <tpx/comm/arguments.hpp>
 #include <tpx/comm/combine.hpp>
 #include <tpx/comm/counts.hpp>
+#include <tpx/comm/shared_memory_reduce.hpp>
 #include <tpx/comm/threads_world.hpp>
 #include <tpx/core/error.hpp>
 
@@ -221,9 +222,9 @@ class ThreadGroup {
   }
 
   void reduce_chunk(void* sum, std::int64_t at, std::int64_t n, Element element, Reduction reduction) const {
-    copy(sum, advance(shown(0).send, at, element), n, element);
-    for (int other = 1; other < size(); ++other)
-      combine(sum, advance(shown(other).send, at, element), n, element, reduction);
+    std::vector<const void*> terms;
+    for (const Shown& other : shown_) terms.push_back(advance(other.send, at, element));
+    combine_terms(sum, terms, n, element, reduction);
   }
 
   std::shared_ptr<ThreadWorld> world_;

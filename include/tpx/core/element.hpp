@@ -6,10 +6,15 @@
 #include <limits>
 #include <type_traits>
 
+#include <tpx/core/bfloat16.hpp>
+
 namespace tpx {
 
 /// The numbers that tensors hold and ranks exchange.
-enum class Element : unsigned char { f32, f64, i32, i64, u8 };
+enum class Element : unsigned char { f32, f64, i32, i64, u8, bf16 };
+
+inline constexpr Element all_elements[] = {Element::f32, Element::f64, Element::i32,
+                                           Element::i64, Element::u8,  Element::bf16};
 
 /// As it is printed in front of a shape: the "f32" of `f32[8@dp,16]`.
 constexpr const char* name(Element element) {
@@ -24,6 +29,8 @@ constexpr const char* name(Element element) {
       return "i64";
     case Element::u8:
       return "u8";
+    case Element::bf16:
+      return "bf16";
   }
   return "?";
 }
@@ -37,6 +44,8 @@ constexpr std::int64_t element_size(Element element) {
     case Element::f64:
     case Element::i64:
       return 8;
+    case Element::bf16:
+      return 2;
     case Element::u8:
       return 1;
   }
@@ -52,17 +61,22 @@ inline constexpr bool is_signed_integer_v = std::signed_integral<T> && sizeof(T)
 template <class T>
 inline constexpr bool is_element_v =
     std::same_as<T, float> || std::same_as<T, double> || is_signed_integer_v<T, 4> ||
-    is_signed_integer_v<T, 8> || std::same_as<T, unsigned char>;
+    is_signed_integer_v<T, 8> || std::same_as<T, unsigned char> || std::same_as<T, bfloat16>;
+
+/// Whether numbers with a fraction are of this type: a tensor of such has a gradient.
+template <class T>
+inline constexpr bool is_floating_v = std::is_floating_point_v<T> || std::same_as<T, bfloat16>;
 
 template <class T>
 consteval Element element_of() {
-  static_assert(
-      is_element_v<T>,
-      "tpx::element_v: an element is float, double, a signed 32- or 64-bit integer, or unsigned char");
+  static_assert(is_element_v<T>,
+                "tpx::element_v: an element is float, double, bfloat16, a signed 32- or 64-bit integer, or "
+                "unsigned char");
   if constexpr (std::same_as<T, float>) return Element::f32;
   if constexpr (std::same_as<T, double>) return Element::f64;
   if constexpr (is_signed_integer_v<T, 4>) return Element::i32;
   if constexpr (is_signed_integer_v<T, 8>) return Element::i64;
+  if constexpr (std::same_as<T, bfloat16>) return Element::bf16;
   return Element::u8;
 }
 
@@ -81,6 +95,8 @@ constexpr decltype(auto) with_element(Element element, F&& f) {
       return f(std::type_identity<std::int64_t>{});
     case Element::u8:
       return f(std::type_identity<unsigned char>{});
+    case Element::bf16:
+      return f(std::type_identity<bfloat16>{});
     case Element::f32:
       break;
   }
@@ -91,7 +107,7 @@ constexpr decltype(auto) with_element(Element element, F&& f) {
 
 /// The element that a C++ type is.
 ///
-/// @pre T is float, double, a signed 32- or 64-bit integer, or unsigned char; const is looked through
+/// @pre T is float, double, bfloat16, a signed 32- or 64-bit integer, or unsigned char; const is looked through
 template <class T>
 inline constexpr Element element_v = detail::element_of<std::remove_cv_t<T>>();
 

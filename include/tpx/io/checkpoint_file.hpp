@@ -146,7 +146,7 @@ struct StoredPart {
 
 /// The element of a name; refuses what is none.
 inline Element element_named(const std::string& text, const std::string& path) {
-  for (const Element e : {Element::f32, Element::f64, Element::i32, Element::i64, Element::u8})
+  for (const Element e : all_elements)
     if (text == tpx::name(e)) return e;
   fail("tpx::checkpoint: '" + path + "' has elements of an unknown kind '" + text + "'");
 }

@@ -4,11 +4,7 @@
 #include <bit>
 #include <cstdint>
 
-/// The two 16-bit floating-point formats of files, as bit patterns.
-///
-/// | format          | sign | exponent | mantissa |
-/// | IEEE binary16   | 1    | 5        | 10       |
-/// | bfloat16        | 1    | 8        | 7        |
+/// The 16-bit IEEE format of files, as bit patterns: 1 bit of sign, 5 of exponent, 10 of mantissa.
 namespace tpx {
 
 /// The value of a binary16.  @post exact, for every pattern; a NaN keeps its payload
@@ -42,22 +38,6 @@ constexpr std::uint16_t half_from_float(float value) {
     half = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
   }
   return static_cast<std::uint16_t>(sign | half);
-}
-
-/// The value of a bfloat16.  @post exact, for every pattern
-constexpr float float_from_bfloat16(std::uint16_t bfloat16) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bfloat16) << 16);
-}
-
-/// The bfloat16 nearest to a value, the even one of two.
-/// @post bfloat16_from_float(float_from_bfloat16(b)) == b
-constexpr std::uint16_t bfloat16_from_float(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) {
-    const std::uint32_t high = bits >> 16;
-    return static_cast<std::uint16_t>((high & 0x7fu) != 0 ? high : high | 0x40u);
-  }
-  return static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
 }  // namespace tpx

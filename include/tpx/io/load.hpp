@@ -56,7 +56,8 @@ auto load(const Mesh& mesh, const TensorFile& file, std::string_view name, const
 /// Makes a tensor of one that lies in a file, each rank reading its own part of it:
 /// load<float, 2>(mesh, layout<Shard<0, tp>>, file, "lm_head.weight").
 ///
-/// @tparam T  float or double where the file has real numbers, else an integer that holds all the file's
+/// @tparam T  float, double or bfloat16 where the file has real numbers, else an integer that holds all the
+/// file's
 /// @pre    the same file on every rank
 /// @comm   over all axes, an all-reduce (min) of one i32, by which the ranks agree that all could read
 /// @throws tpx::Error, on every rank, with the nearest names where there is no such tensor, or what it is

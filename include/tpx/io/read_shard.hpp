@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -12,6 +11,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <tpx/core/bfloat16.hpp>
 #include <tpx/core/element.hpp>
 #include <tpx/core/error.hpp>
 #include <tpx/io/dequantize.hpp>
@@ -27,11 +27,11 @@ static_assert(std::endian::native == std::endian::little,
 
 namespace detail {
 
-/// Whether a T is made of the stored elements by at most a rounding: real ones make float and double,
+/// Whether a T is made of the stored elements by at most a rounding: real ones make float, double and bfloat16,
 /// integers make integers that hold all of theirs.
 template <class T>
 constexpr bool makes(Dtype dtype) {
-  if constexpr (std::floating_point<T>) return is_real(dtype);
+  if constexpr (is_floating_v<T>) return is_real(dtype);
   switch (dtype) {
     case Dtype::i64:
       return sizeof(T) == 8;
@@ -86,7 +86,7 @@ void decode(Dtype dtype, const std::byte* from, std::int64_t first, std::int64_t
     case Dtype::f16:
       return decode_each<std::uint16_t>(start, count, to, float_from_half);
     case Dtype::bf16:
-      return decode_each<std::uint16_t>(start, count, to, float_from_bfloat16);
+      return decode_each<bfloat16>(start, count, to, same);
     case Dtype::i64:
       return decode_each<std::int64_t>(start, count, to, same);
     case Dtype::i32:
@@ -111,7 +111,8 @@ void decode(Dtype dtype, const std::byte* from, std::int64_t first, std::int64_t
 ///
 ///   tensor  F16[m,n]     d  f32[m@tp,n]     to  (m/p, n)
 ///
-/// @tparam T  float or double where the file has real numbers, else an integer that holds all the file's
+/// @tparam T  float, double or bfloat16 where the file has real numbers, else an integer that holds all the
+/// file's
 /// @pre    d.global() is the tensor's shape, to.size() == d.local().count()
 /// @post   to[i] is the value at the global index of local element i, exact or, where T has fewer bits, rounded
 /// @comm   none
@@ -120,7 +121,8 @@ template <class T>
 void read_shard(const FileTensor& tensor, const Distribution& d, std::span<T> to) {
   static_assert(
       detail::is_element_v<T>,
-      "tpx::read_shard: an element is float, double, a signed 32- or 64-bit integer, or unsigned char");
+      "tpx::read_shard: an element is float, double, bfloat16, a signed 32- or 64-bit integer, or unsigned "
+      "char");
   const auto refuse = [&](const std::string& rule) {
     fail("tpx::read_shard: tensor " + detail::quoted(tensor.name) + " is " + tensor.describe() + "; " + rule);
   };

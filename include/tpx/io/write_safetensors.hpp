@@ -35,6 +35,8 @@ constexpr Dtype dtype_of() {
       return Dtype::i64;
     case Element::u8:
       return Dtype::u8;
+    case Element::bf16:
+      return Dtype::bf16;
     case Element::f32:
       break;
   }

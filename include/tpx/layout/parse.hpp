@@ -108,12 +108,12 @@ class TensorReader {
  private:
   void read_element() {
     const std::string_view word = reader_.word();
-    for (const Element e : {Element::f32, Element::f64, Element::i32, Element::i64, Element::u8}) {
+    for (const Element e : all_elements) {
       if (word != name(e)) continue;
       tensor_.element = e;
       return;
     }
-    reader_.refuse("it starts with an element: f32, f64, i32, i64 or u8");
+    reader_.refuse("it starts with an element: f32, f64, bf16, i32, i64 or u8");
   }
 
   void read_dim() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: ranks exchange floats, signed integers and bytes; bool has no element
-// expect: tpx::element_v: an element is float, double, a signed 32- or 64-bit integer, or unsigned char
+// expect: tpx::element_v: an element is float, double, bfloat16, a signed 32- or 64-bit integer, or
 #include <tpx/core/element.hpp>
 
 #ifdef TPX_MUST_NOT_COMPILE
