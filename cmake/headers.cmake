@@ -250,6 +250,7 @@ set(TPX_train_HEADERS
     tpx/train/micro_batch.hpp
     tpx/train/model_parts.hpp
     tpx/train/pass_time.hpp
+    tpx/train/pass_time.hpp
     tpx/train/pipeline.hpp
     tpx/train/pipeline_check.hpp
     tpx/train/pipeline_gpt.hpp

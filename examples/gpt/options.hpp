@@ -21,10 +21,11 @@ struct Options {
   int zero = 0;  ///< what dp ranks split beside the batch, tpx::DataParallelOptions
   int sync_every = 1;
   std::string schedule = "1f1b";
-  int micro_batches = 0;  ///< 0: as few as the schedule takes
-  int chunks = 1;         ///< of layers, on each pp rank
-  std::string placement;  ///< of layers on stages; empty: evenly
-  std::string text;       ///< a file; empty: the King James Bible
+  int micro_batches = 0;           ///< 0: as few as the schedule takes
+  int chunks = 1;                  ///< of layers, on each pp rank
+  std::string placement;           ///< of layers on stages; empty: evenly
+  std::string recompute = "none";  ///< what of each block backward computes again
+  std::string text;                ///< a file; empty: the King James Bible
   std::int64_t layers = 3;
   std::int64_t hidden = 192;
   std::int64_t heads = 12;
@@ -101,6 +102,10 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--placement", options.placement,
                  "layers of each stage, '1-2,3' for example; evenly if not given")
       ->type_name("LAYERS");
+  app.add_option("--recompute", options.recompute,
+                 "what of each block backward computes again, so that less memory is needed")
+      ->type_name("PART")
+      ->check(CLI::IsMember({"none", "attention", "block"}));
   app.add_option("--text", options.text,
                  "text to train on (default: the King James Bible of the program `bible`)")
       ->type_name("FILE");

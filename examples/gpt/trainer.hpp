@@ -45,6 +45,7 @@ inline tpx::GptConfig config_of(const Options& options, const Text& text) {
   config.hidden = options.hidden;
   config.heads = options.heads;
   config.seed = options.seed;
+  config.recompute = tpx::recompute_kind(options.recompute);
   return config;
 }
 

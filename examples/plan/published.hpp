@@ -62,7 +62,7 @@ inline PublishedTable read_published(const std::string& path) {
     row.plan.dp = ranks / (row.plan.tp * row.plan.pp);
     if (row.plan.ranks() != ranks) return "the ranks are no multiple of tp x pp";
     // All of them recompute each block, store their scores and keep values and gradients in 16 bits.
-    row.plan.recompute = true;
+    row.plan.recompute = tpx::Recompute::block;
     row.job.stored_scores = true;
     row.job.element_bytes = 2;
     row.job.overlap = overlap != 0;

@@ -29,7 +29,7 @@ inline void print_head() {
 
 inline void print_plan(const tpx::TrainingJob& job, const tpx::ParallelPlan& p, const tpx::StepCost& c) {
   std::printf("%-22s %6lld %5d %9s %10.4g %10.4g %6.1f%% %6.1f%% %5.1f GB\n", mesh_text(p).c_str(),
-              static_cast<long long>(p.micro_batch), p.zero, p.recompute ? "yes" : "no", c.seconds,
+              static_cast<long long>(p.micro_batch), p.zero, name(p.recompute), c.seconds,
               static_cast<double>(job.batch) / c.seconds, percent(c.bubble, c), percent(c.communication(), c),
               c.memory / 1e9);
 }

@@ -63,6 +63,7 @@
 #include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/redistribute.hpp>
 #include <tpx/ops/redistribute_async.hpp>
+#include <tpx/ops/recompute.hpp>
 #include <tpx/ops/reduce.hpp>
 #include <tpx/ops/rms_norm.hpp>
 #include <tpx/ops/rotary.hpp>

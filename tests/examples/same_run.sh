@@ -3,8 +3,8 @@
 #
 #   same_run.sh TEXT PROGRAM LAUNCHER NP-FLAG
 #
-# gpt_train in double on one rank and on every kind of mesh, schedule and ZeRO stage: the losses of the result line agree to 1e-10, the
-# samples to the character, and each mesh communicated what was predicted.
+# gpt_train in double on one rank and on every kind of mesh, schedule, ZeRO stage and recomputation: the losses of the
+# result line agree to 1e-10, the samples to the character, and each mesh communicated what was predicted.
 set -euo pipefail
 text=$1 program=$2 launcher=$3 np_flag=$4
 
@@ -39,9 +39,9 @@ done << 'MESHES'
 4|tp=4|{"tp":{"all_reduce":{"calls":13,|
 2|dp=2,tp=1|{"dp":{"all_reduce":{"calls":3,|
 4|dp=2,tp=2|{"dp":{"all_reduce":{"calls":2,|
-2|dp=2,tp=1|"reduce_scatter":{"calls":1,|--zero 2 --micro-batches 5
+2|dp=2,tp=1|"reduce_scatter":{"calls":1,|--zero 2 --micro-batches 5 --recompute attention
 2|pp=2,tp=1|"send":{"calls":3,"elements":9216,|--schedule gpipe --micro-batches 3
-8|dp=2,pp=2,tp=2|"send":{"calls":8,"elements":6144,|--zero 1 --schedule 1f1b --micro-batches 8
+8|dp=2,pp=2,tp=2|"send":{"calls":8,"elements":6144,|--zero 1 --schedule 1f1b --micro-batches 8 --recompute block
 MESHES
 [ "$runs" = 8 ] || { echo "of 8 meshes $runs were run"; exit 1; }
 exit $((failures > 0))

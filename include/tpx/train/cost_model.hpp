@@ -2,16 +2,15 @@
 #pragma once
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <tpx/train/cluster.hpp>
 #include <tpx/train/model_parts.hpp>
+#include <tpx/train/pass_time.hpp>
 
 namespace tpx {
 
@@ -29,7 +28,7 @@ struct ParallelPlan {
   int dp = 1, pp = 1, tp = 1;
   std::int64_t micro_batch = 1;  ///< samples that a rank computes with at once
   int zero = 0;                  ///< 1: optimizer state, 2: and gradients, 3: and parameters are Shard on dp
-  bool recompute = false;        ///< blocks are computed again in backward instead of kept
+  Recompute recompute = Recompute::none;  ///< what of each block backward computes again; not job.model's
 
   int ranks() const { return dp * pp * tp; }
   friend bool operator==(const ParallelPlan&, const ParallelPlan&) = default;
@@ -62,86 +61,6 @@ inline double counted_flops(const TrainingJob& job, bool recompute) {
   return 24 * tokens * d(c.layers) * h * h * (1 + d(c.context) / (6 * h)) * (recompute ? 4 : 3) +
          6 * tokens * h * d(c.vocabulary);
 }
-
-namespace detail {
-
-/// The link of a group of ranks that stand `stride` apart. Where it spans nodes, its ranks of one node have
-/// that many ways out.
-struct Route {
-  const Link* link;
-  double ways = 1;
-};
-inline Route route(const Cluster& c, int ranks, int stride) {
-  if (static_cast<long long>(ranks) * stride <= c.ranks_per_node) return {&c.node, 1};
-  return {&c.network, static_cast<double>(std::clamp(c.ranks_per_node / stride, 1, ranks))};
-}
-
-/// Steps of a tree over a group.
-inline double hops(int ranks) { return static_cast<double>(std::bit_width(static_cast<unsigned>(ranks - 1))); }
-
-/// Seconds of a collective on `bytes` (of the larger buffer) over a group: a ring's volume, a tree's latency.
-inline double collective_time(const Cluster& c, comm::Collective what, double bytes, int ranks, int stride) {
-  if (ranks <= 1) return 0;
-  const Route r = route(c, ranks, stride);
-  double share = static_cast<double>(ranks - 1) / ranks;
-  double turns = 1;
-  if (what == comm::Collective::all_reduce) share *= 2, turns = 2;
-  if (what == comm::Collective::send || what == comm::Collective::recv || what == comm::Collective::send_recv ||
-      what == comm::Collective::broadcast)
-    share = 1;
-  // Ranks of a node that pass a message out together are still no faster than their own links.
-  double rate = r.link->bandwidth.at(bytes) * r.ways;
-  if (r.link != &c.node)
-    rate = std::min(rate, std::max(c.node.bandwidth.at(bytes), r.link->bandwidth.at(bytes)));
-  return turns * hops(ranks) * r.link->latency + share * bytes / rate;
-}
-
-inline bool starts_with(std::string_view text, std::string_view start) {
-  return text.substr(0, start.size()) == start;
-}
-
-/// Seconds of a launch; `scale` is the bytes of an element over float's, in which the launch was counted.
-inline double launch_time(const Cluster& c, const Launch& l, double scale) {
-  const double flops = static_cast<double>(l.work.flops), bytes = static_cast<double>(l.work.bytes) * scale;
-  const bool matmul = starts_with(l.op, "tpx::matmul"), attends = starts_with(l.op, "tpx::att");
-  const double size = matmul || attends ? flops : bytes;
-  if (size == 0) return c.launch;
-  if (const auto own = c.rates.find(l.op); own != c.rates.end()) return c.launch + size / own->second.at(size);
-  const double moved = bytes / c.rate("stream").at(bytes);
-  if (!matmul && !attends) return c.launch + moved;
-  return c.launch + moved +
-         flops / c.rate(attends && c.rates.contains("attention") ? "attention" : "matmul").at(flops);
-}
-
-/// Seconds of a pass: kernels, and collectives over tp.
-struct PassTime {
-  double compute = 0, comm = 0;
-  friend PassTime operator+(PassTime a, PassTime b) { return {a.compute + b.compute, a.comm + b.comm}; }
-  friend PassTime operator*(double n, PassTime a) { return {n * a.compute, n * a.comm}; }
-  double total() const { return compute + comm; }
-};
-
-inline PassTime pass_time(const Cluster& c, const PassWork& pass, double scale) {
-  PassTime t;
-  for (const Launch& l : pass.launches) t.compute += launch_time(c, l, scale);
-  for (const comm::CommCall& call : pass.calls) {
-    const auto size = static_cast<double>(element_size(call.element));
-    t.comm += collective_time(c, call.what, static_cast<double>(call.elements) * size * scale, call.ranks, 1);
-  }
-  return t;
-}
-
-/// What attention that stores its scores adds to attention by blocks, for n scores: the half of the matmuls
-/// that a causal mask spares, and scores through memory. Forward they are written by the matmul, read and
-/// written by the softmax and by dropout, whose mask is a byte, and read by the second matmul; backward
-/// likewise.
-inline PassTime stored_scores(const Cluster& c, double n, double head_dim, bool backward, double element) {
-  const double bytes = backward ? n * (9 * element + 1) : n * (6 * element + 1);
-  const double flops = (backward ? 4 : 2) * n * head_dim;
-  return {4 * c.launch + bytes / c.rate("stream").at(bytes) + flops / c.rate("matmul").at(flops), 0};
-}
-
-}  // namespace detail
 
 /// Predicts steps of one job on one cluster. The parts that plans have in common are made once.
 ///
@@ -191,14 +110,13 @@ class CostModel {
 
   /// @pre complaint(plan) is empty
   StepCost cost(const ParallelPlan& p) {
-    const Parts& parts = parts_of(p.tp, p.micro_batch);
+    const Parts& parts = parts_of({p.tp, p.micro_batch, p.recompute});
     const std::int64_t layers = job_.model.layers;
     const std::int64_t most = (layers + p.pp - 1) / p.pp;
     const auto micro_batches = static_cast<double>(job_.batch / p.dp / p.micro_batch);
     const double scale = element_scale();
 
-    detail::PassTime block = parts.block_forward + parts.block_backward;
-    if (p.recompute) block = block + parts.block_forward;
+    const detail::PassTime block = parts.block_forward + parts.block_backward;
     const detail::PassTime ends = parts.ends_forward + parts.ends_backward;
     // The last stage, which has the output layer, is the one with a block less where they do not divide.
     const detail::PassTime full = static_cast<double>(most) * block;
@@ -230,43 +148,57 @@ class CostModel {
   }
 
   /// What a rank of a tensor axis does and keeps for a micro-batch, as counted.
-  const GptParts& parts(int tp, std::int64_t micro_batch) { return parts_of(tp, micro_batch).work; }
+  const GptParts& parts(int tp, std::int64_t micro_batch, Recompute recompute = Recompute::none) {
+    return parts_of({tp, micro_batch, recompute}).work;
+  }
 
  private:
   struct Parts {
     GptParts work;
     detail::PassTime block_forward, block_backward, ends_forward, ends_backward;
-    double scores = 0;  ///< bytes that stored scores keep, a block
+    double saved = 0;  ///< bytes that the tape keeps of a block
+  };
+  struct Key {
+    int tp;
+    std::int64_t micro_batch;
+    Recompute recompute;
+    friend auto operator<=>(const Key&, const Key&) = default;
   };
 
   double element_scale() const { return job_.element_bytes / 4.0; }
 
-  const Parts& parts_of(int tp, std::int64_t micro_batch) {
-    const auto [at, made] = parts_.try_emplace({tp, micro_batch});
+  const Parts& parts_of(const Key& key) {
+    const auto [at, made] = parts_.try_emplace(key);
     Parts& parts = at->second;
     if (!made) return parts;
-    const GptConfig& c = job_.model;
-    parts.work = gpt_parts(c, tp, micro_batch);
+    GptConfig c = job_.model;
+    c.recompute = key.recompute;
+    parts.work = gpt_parts(c, key.tp, key.micro_batch);
     const double scale = element_scale();
     parts.block_forward = detail::pass_time(cluster_, parts.work.block_forward, scale);
     parts.block_backward = detail::pass_time(cluster_, parts.work.block_backward, scale);
     parts.ends_forward = detail::pass_time(cluster_, parts.work.ends_forward, scale);
     parts.ends_backward = detail::pass_time(cluster_, parts.work.ends_backward, scale);
+    parts.saved = static_cast<double>(parts.work.block_saved) * scale;
     if (job_.stored_scores) {
-      const double n =
-          static_cast<double>(micro_batch * (c.heads / tp) * c.context) * static_cast<double>(c.context);
+      const double n = static_cast<double>(key.micro_batch * (c.heads / key.tp) * c.context) *
+                       static_cast<double>(c.context);
       const double head_dim = static_cast<double>(c.hidden) / static_cast<double>(c.heads);
       const double element = job_.element_bytes;
-      parts.block_forward = parts.block_forward + detail::stored_scores(cluster_, n, head_dim, false, element);
+      const detail::PassTime forward = detail::stored_scores(cluster_, n, head_dim, false, element);
+      parts.block_forward = parts.block_forward + forward;
       parts.block_backward = parts.block_backward + detail::stored_scores(cluster_, n, head_dim, true, element);
-      parts.scores = n * (2 * element + 1);  // what softmax and dropout gave, and the mask
+      if (key.recompute == Recompute::none) {
+        parts.saved += n * (2 * element + 1);  // what softmax and dropout gave, and the mask
+      } else {
+        parts.block_backward = parts.block_backward + forward;
+      }
     }
     return parts;
   }
 
   /// Gradients, update and memory of a stage with `blocks` blocks and the ends: the heaviest there is.
-  void finish(const ParallelPlan& p, const Parts& parts, double blocks, double micro_batches,
-              StepCost& cost) const {
+  void finish(const ParallelPlan& p, const Parts& parts, double blocks, double micro_batches, StepCost& cost) {
     const double scale = element_scale(), dp = p.dp, e = job_.element_bytes;
     const GptParts& w = parts.work;
     const double parameters =
@@ -289,21 +221,20 @@ class CostModel {
     const double state = job_.element_bytes == 2 ? 12 : 8;
     const double held =
         parameters * (e / (p.zero >= 3 ? dp : 1) + e / (p.zero >= 2 ? dp : 1) + state / (p.zero >= 1 ? dp : 1));
-    const double saved = static_cast<double>(w.block_saved) * scale + parts.scores;
-    const double input = static_cast<double>(w.activation) * scale;
-    const double kept = p.recompute ? input : saved;
+    // What is not kept of a block is there again while backward is in it.
+    const Parts& plain = parts_of({p.tp, p.micro_batch, Recompute::none});
     const double under_way = std::min<double>(p.pp, micro_batches);
     const double ends = static_cast<double>(w.ends_saved) * scale;
-    const double first_stage = under_way * blocks * kept + (p.pp == 1 ? ends : 0);
-    const double last_stage = blocks * kept + ends;
+    const double first_stage = under_way * blocks * parts.saved + (p.pp == 1 ? ends : 0);
+    const double last_stage = blocks * parts.saved + ends;
     const double gathered = p.zero == 3 ? 2 * e * static_cast<double>(w.block_parameters) : 0;
-    cost.memory = held + std::max(first_stage, last_stage) + (p.recompute ? saved : 0) + gathered +
-                  static_cast<double>(w.workspace) * scale;
+    cost.memory = held + std::max(first_stage, last_stage) + (plain.saved - parts.saved) + gathered +
+                  static_cast<double>(plain.work.workspace) * scale;
   }
 
   TrainingJob job_;
   Cluster cluster_;
-  std::map<std::pair<int, std::int64_t>, Parts> parts_;
+  std::map<Key, Parts> parts_;  // where they are does not change
 };
 
 }  // namespace tpx

@@ -23,7 +23,8 @@ struct PassWork {
 
 /// A GPT as one rank of a tensor axis sees it, for one micro-batch, in float: what a block costs, and what the
 /// two ends, the embedding and the output layer with its loss, cost together. Read off the library's own
-/// forward and backward on an abstract mesh; no second formula says what is communicated or kept.
+/// forward and backward on an abstract mesh; no second formula says what is communicated, kept or, where the
+/// config has it so, computed again.
 struct GptParts {
   PassWork block_forward, block_backward;
   PassWork ends_forward, ends_backward;
@@ -49,7 +50,11 @@ inline AbstractPasses abstract_passes(GptConfig config, std::int64_t layers, int
   using Mesh = std::decay_t<decltype(mesh)>;
   Gpt<float, Mesh, tp> model(mesh, config);
   AbstractPasses passes;
-  model.visit([&](const auto& p) { passes.parameters += p.local_count(); });
+  // As after a first step: gradients of parameters stay, and are counted with the parameters.
+  model.visit([&](const auto& p) {
+    passes.parameters += p.local_count();
+    p.track().state->gradient = allocate<float>(mesh, p.local_count());
+  });
   Tape<Mesh> tape(mesh);
   const auto ids = zeros<std::int32_t>(mesh, tpx::layout<Shard<0, dp>>, {samples, config.context});
   auto& pool = mesh.context().pool();
@@ -71,9 +76,7 @@ inline AbstractPasses abstract_passes(GptConfig config, std::int64_t layers, int
   const std::int64_t kept = pool.in_use();
   backward(loss);
   passes.backward = passed();
-  // Gradients of parameters stay; they are counted with the parameters.
-  const std::int64_t gradients = pool.in_use() - kept;
-  passes.workspace = std::max<std::int64_t>(0, pool.peak() - kept - std::max<std::int64_t>(0, gradients));
+  passes.workspace = pool.peak() - kept;
   return passes;
 }
 

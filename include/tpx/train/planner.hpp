@@ -33,7 +33,7 @@ inline MeshOutcome best_of_mesh(CostModel& model, ParallelPlan plan) {
   const double room = model.cluster().memory;
   for (plan.micro_batch = 1; plan.micro_batch <= model.job().batch / plan.dp; plan.micro_batch *= 2) {
     for (const int zero : {0, 1, 2, 3}) {
-      for (const bool recompute : {false, true}) {
+      for (const Recompute recompute : {Recompute::none, Recompute::attention, Recompute::block}) {
         plan.zero = zero;
         plan.recompute = recompute;
         if (!model.complaint(plan).empty()) continue;
@@ -59,7 +59,7 @@ inline MeshOutcome best_of_mesh(CostModel& model, ParallelPlan plan) {
 }  // namespace detail
 
 /// Looks at every mesh <dp, pp, tp> of so many ranks, with micro-batches of 1, 2, 4, ... samples, every ZeRO
-/// stage, with and without recomputation.
+/// stage and every kind of recomputation.
 ///
 /// @post   each mesh once: those that fit, fastest first, then those that do not
 /// @comm   none
