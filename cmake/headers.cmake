@@ -186,6 +186,7 @@ set(TPX_autodiff_HEADERS
 set(TPX_ops_HEADERS
     tpx/ops/add.hpp
     tpx/ops/attention.hpp
+    tpx/ops/cast.hpp
     tpx/ops/cross_entropy.hpp
     tpx/ops/decode.hpp
     tpx/ops/dropout.hpp
@@ -249,7 +250,6 @@ set(TPX_train_HEADERS
     tpx/train/gradients.hpp
     tpx/train/micro_batch.hpp
     tpx/train/model_parts.hpp
-    tpx/train/pass_time.hpp
     tpx/train/pass_time.hpp
     tpx/train/pipeline.hpp
     tpx/train/pipeline_check.hpp

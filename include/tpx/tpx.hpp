@@ -44,6 +44,7 @@
 // ops
 #include <tpx/ops/add.hpp>
 #include <tpx/ops/attention.hpp>
+#include <tpx/ops/cast.hpp>
 #include <tpx/ops/cross_entropy.hpp>
 #include <tpx/ops/decode.hpp>
 #include <tpx/ops/dropout.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// must not compile: a parameter has a gradient, so it has floating-point elements
-// expect: tpx::make_parameter: a parameter has floating-point elements
+// must not compile: a parameter has a gradient, and is trained: it is of float or double
+// expect: tpx::make_parameter: a parameter is of float or double
 #include <tpx/autodiff/parameter.hpp>
 #include <tpx/comm/self.hpp>
 

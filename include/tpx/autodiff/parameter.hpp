@@ -40,7 +40,7 @@ using Parameter = DTensor<T, N, L, Mesh, Trainable>;
 template <class T, int N, class L, class Mesh>
 Parameter<T, N, L, Mesh> make_parameter(std::string name, const DTensor<T, N, L, Mesh>& value,
                                         bool decays = true) {
-  static_assert(std::is_floating_point_v<T>, "tpx::make_parameter: a parameter has floating-point elements");
+  static_assert(std::is_floating_point_v<T>, "tpx::make_parameter: a parameter is of float or double");
   auto state = std::make_shared<ParameterState>();
   state->name = std::move(name);
   state->decays = decays;

@@ -40,7 +40,7 @@ class Tape : public detail::TapeNodes<Mesh> {
   /// The tensor as a leaf of this tape, sharing its memory; its gradient is kept until clear().
   template <class T, int N, class L>
   DTensor<T, N, L, Mesh, OnTape<Mesh>> watch(const DTensor<T, N, L, Mesh>& x) {
-    static_assert(std::is_floating_point_v<T>,
+    static_assert(detail::is_floating_v<T>,
                   "tpx::Tape::watch: a leaf has floating-point elements; see input()");
     expect_here(x.mesh());
     const int node = this->add_node(x.local_count());

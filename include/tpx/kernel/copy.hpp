@@ -84,11 +84,18 @@ struct Fill {
   KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { dst[i] = value; }
 };
 
-template <class T>
+template <class From, class To>
+struct Convert {
+  const From* src;
+  To* dst;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { dst[i] = static_cast<To>(src[i]); }
+};
+
+template <class From, class To>
 struct Accumulate {
-  const T* src;
-  T* dst;
-  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { dst[i] += src[i]; }
+  const From* src;
+  To* dst;
+  KOKKOS_FORCEINLINE_FUNCTION void operator()(std::int64_t i) const { dst[i] += static_cast<To>(src[i]); }
 };
 
 template <class T>
@@ -142,10 +149,16 @@ void fill(const Exec& exec, T* dst, std::int64_t n, std::type_identity_t<T> valu
   for_each(exec, "tpx::fill", n, impl::Fill<T>{dst, value});
 }
 
-/// dst += src.
-template <class T, class Exec>
-void accumulate(const Exec& exec, const T* src, T* dst, std::int64_t n) {
-  for_each(exec, "tpx::accumulate", n, impl::Accumulate<T>{src, dst});
+/// dst = src, each number as the nearest To.
+template <class From, class To, class Exec>
+void convert(const Exec& exec, const From* src, To* dst, std::int64_t n) {
+  for_each(exec, "tpx::convert", n, impl::Convert<From, To>{src, dst});
+}
+
+/// dst += src, each number as the nearest To.
+template <class From, class To, class Exec>
+void accumulate(const Exec& exec, const From* src, To* dst, std::int64_t n) {
+  for_each(exec, "tpx::accumulate", n, impl::Accumulate<From, To>{src, dst});
 }
 
 /// dst = factor src; dst may be src.

@@ -107,7 +107,7 @@ void local_call_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   Buffer unwanted[static_cast<std::size_t>(operands)];
   const auto sink = [&]<class X>(X, std::size_t i) {
     using Element = typename X::element_type;
-    if constexpr (!std::is_floating_point_v<Element>) {
+    if constexpr (!is_floating_v<Element>) {
       return NoGradient{};
     } else {
       Sink<Element> to = tape.template sink<Element>(r.in[i]);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <tpx/autodiff/tape.hpp>
+#include <tpx/core/bfloat16.hpp>
 #include <tpx/layout/ragged.hpp>
 #include <tpx/layout/refusal.hpp>
 
@@ -27,6 +28,11 @@ constexpr void one_element() {
 }
 template <class... Ts>
 struct elements_of;
+template <bool fits, class... Facts>
+constexpr void an_op_computes_in_float() {
+  static_assert(fits, "tpx: bfloat16 is for storing and sending: ops compute in float or double, cast<float>(x) first "
+                      "(see op, elements)");
+}
 template <bool fits, class... Facts>
 constexpr void on_the_tape_or_detached() {
   static_assert(fits, "tpx: an operand was computed from parameters off the tape, which would hide their gradients: put "
@@ -52,6 +58,16 @@ inline constexpr bool same_element = [] {
     return s;
   }();
   return ((!Xs::carries_gradient || int{sizeof(typename Xs::element_type)} == size) && ...);
+}();
+
+/// Whether Op is for these elements: one that is for bfloat16 too says so, takes_bfloat16.
+template <class Op, class... Xs>
+inline constexpr bool fit_elements = [] {
+  if constexpr (requires { requires Op::takes_bfloat16; }) {
+    return true;
+  } else {
+    return !(std::is_same_v<typename Xs::element_type, bfloat16> || ...);
+  }
 }();
 
 template <class... Xs>
@@ -101,8 +117,9 @@ template <class Op, class Over, class... Xs>
 constexpr bool admits() {
   one_mesh<same_mesh<Xs...>, op<Op>, meshes<typename Xs::mesh_type...>>();
   one_element<same_element<Xs...>, op<Op>, elements_of<typename Xs::element_type...>>();
+  an_op_computes_in_float<fit_elements<Op, Xs...>, op<Op>, elements_of<typename Xs::element_type...>>();
   on_the_tape_or_detached<!(recorded<Xs...> && is_off_tape<Xs...>), op<Op>>();
-  if constexpr (same_mesh<Xs...> && same_element<Xs...> && !(recorded<Xs...> && is_off_tape<Xs...>)) {
+  if constexpr (same_mesh<Xs...> && same_element<Xs...> && fit_elements<Op, Xs...> && !(recorded<Xs...> && is_off_tape<Xs...>)) {
     using List = typename mesh_of<Xs...>::axes;
     return admit<Op, List, mask_of<Over, List>, no_gradient_mask<Xs...>, typename Xs::layout_type...>();
   } else {

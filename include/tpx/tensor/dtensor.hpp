@@ -58,7 +58,7 @@ using LocalView =
 /// A handle: copies share the local shard, which is dense and row-major. Ops make new tensors and leave
 /// their operands as they are; `local()` gives the shard itself, to read or to write.
 ///
-/// @tparam T      element: float, double, a signed integer, unsigned char
+/// @tparam T      element: float, double, bfloat16, a signed integer, unsigned char
 /// @tparam N      number of dims
 /// @tparam L      canonical layout: `layout_t<Shard<0, dp>, Partial<tp>>`
 /// @tparam Mesh   the DeviceMesh type, with the communicator and the execution space
@@ -79,7 +79,7 @@ class DTensor {
   static constexpr int ndim = N;
   static constexpr Spec spec = spec_v<L, typename Mesh::axes>;
   /// Integers carry no gradient; on an axis they count as Invariant and as Replicate.
-  static constexpr bool carries_gradient = std::is_floating_point_v<T>;
+  static constexpr bool carries_gradient = detail::is_floating_v<T>;
 
   /// @pre shard holds the local extents' number of elements
   DTensor(Mesh mesh, const Shape& global, Buffer shard, Track track = {})
