@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <tpx/nn/linear.hpp>
 #include <tpx/nn/plan.hpp>
@@ -50,11 +51,11 @@ class Projection {
 
   template <class X>
   auto operator()(const X& x) const {
-    const auto y = matmul<InDims>(x, weight_);
+    auto y = matmul<InDims>(x, weight_);
     if constexpr (as_it_comes) {
-      return with_bias(y);
+      return with_bias(std::move(y));
     } else {
-      return with_bias(redistribute<Gives>(y));
+      return with_bias(redistribute<Gives>(std::move(y)));
     }
   }
 
@@ -66,11 +67,11 @@ class Projection {
 
  private:
   template <class Y>
-  auto with_bias(const Y& y) const {
+  auto with_bias(Y y) const {
     if constexpr (std::is_same_v<Y, refused>) {
       return y;
     } else {
-      return bias_ ? add(y, *bias_) : y;
+      return bias_ ? add(std::move(y), *bias_) : std::move(y);
     }
   }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <type_traits>
+#include <utility>
+
 #include <tpx/kernel/copy.hpp>
 #include <tpx/kernel/pointwise.hpp>
 #include <tpx/ops/op.hpp>
@@ -46,11 +49,16 @@ void add_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 ///   x  [b@dp,s,h]     y  [h]{R:dp}  z  [b@dp,s,h]     dy is P on dp
 ///   x  [b,s,h]{P:tp}  y  [b,s,h]{P:tp}  z  [b,s,h]{P:tp}
 ///
+/// The sum lies in the memory of an operand of its extents that goes with the call, as in add(matmul(x, w), b).
+///
 /// @pre    y's extents are x's last ones
 /// @comm   none, forward or backward
 /// @throws tpx::Error naming both operands where the extents differ
-template <Tensor X, Tensor Y>
-auto add(const X& x, const Y& y) {
+template <class First, class Second>
+requires Tensor<std::remove_cvref_t<First>> && Tensor<std::remove_cvref_t<Second>>
+auto add(First&& x, Second&& y) {
+  using X = std::remove_cvref_t<First>;
+  using Y = std::remove_cvref_t<Second>;
   static_assert(Y::ndim <= X::ndim, "tpx::add: the second operand has at most as many dims as the first");
   using Op = ops::add<X::ndim, Y::ndim>;
   if constexpr (!detail::admits<Op, over<>, X, Y>()) {
@@ -62,9 +70,14 @@ auto add(const X& x, const Y& y) {
       TPX_EXPECTS(x.extent(X::ndim - Y::ndim + d) == y.extent(d), x.describe(), y.describe());
     const std::int64_t columns = y.local_count();
     const std::int64_t rows = x.local_shape().count(0, X::ndim - Y::ndim);
-    auto z = detail::make_result<Op, T, X::ndim, over<>>(x.shape(), x, y);
+    x.shard().fetch();
+    y.shard().fetch();
     const T* a = x.data();
     const T* b = y.data();
+    Buffer memory = detail::memory_of_temporary(std::forward<First>(x));
+    if constexpr (X::ndim == Y::ndim)
+      if (!memory) memory = detail::memory_of_temporary(std::forward<Second>(y));
+    auto z = detail::make_result_in<Op, T, X::ndim, over<>>(std::move(memory), x.shape(), x, y);
     x.mesh().context().launch({rows * columns, 3 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
       if (X::ndim == Y::ndim) {
         kernel::add(exec, a, b, z.data(), columns);

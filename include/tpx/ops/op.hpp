@@ -159,9 +159,20 @@ int node_on(Tape<typename X::mesh_type>& tape, const X& x) {
   }
 }
 
-/// The result of an op before it is recorded.
+/// The memory of an operand that goes with this op, where nobody else holds it: a result of as many elements may
+/// lie there, and what was just written is written again without having left the cache. Empty where there is none.
+template <class X>
+Buffer memory_of_temporary(X&& x) {
+  if constexpr (std::is_lvalue_reference_v<X> || std::is_const_v<std::remove_reference_t<X>>) {
+    return {};
+  } else {
+    return x.shard().unique() ? std::move(x).take_shard() : Buffer();
+  }
+}
+
+/// The result of an op before it is recorded, in `memory` where that is not empty.
 template <class Op, class T, int N, class Over, class... Xs>
-auto make_result(const Shape& global, const Xs&... xs) {
+auto make_result_in(Buffer memory, const Shape& global, const Xs&... xs) {
   using Mesh = mesh_of<Xs...>;
   using L = result_layout_of<Op, Over, Xs...>;
   const Mesh& mesh = std::get<0>(std::tie(xs...)).mesh();
@@ -170,10 +181,16 @@ auto make_result(const Shape& global, const Xs&... xs) {
   if constexpr ((is_ragged(Xs::spec) || ...)) {
     const std::pair<const Shape*, Spec> operands[] = {{&xs.shape(), Xs::spec}...};
     const Shape cut = with_operands_pieces(global, Op::rule, spec_v<L, typename Mesh::axes>, operands);
-    return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, cut, allocate_shard<T, L>(mesh, cut));
+    if (!memory) memory = allocate_shard<T, L>(mesh, cut);
+    return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, cut, std::move(memory));
   } else {
-    return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, global, allocate_shard<T, L>(mesh, global));
+    if (!memory) memory = allocate_shard<T, L>(mesh, global);
+    return DTensor<T, N, L, Mesh, track_of<Xs...>>(mesh, global, std::move(memory));
   }
+}
+template <class Op, class T, int N, class Over, class... Xs>
+auto make_result(const Shape& global, const Xs&... xs) {
+  return make_result_in<Op, T, N, Over>(Buffer(), global, xs...);
 }
 
 /// Puts a result on the tape: `fill(record)` saves what the backward needs. Nothing where no operand wants a

@@ -13,7 +13,7 @@ namespace detail {
 template <class T, class Mesh>
 void redistribute_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Region region("tpx::redist_bwd");
-  tape.template give<T>(r.in[0], run_plan<T>(tape.mesh(), *r.plan, r.shape, tape.gradient_buffer(r.out)));
+  tape.template give<T>(r.in[0], run_plan<T>(tape.mesh(), *r.plan, r.shape, tape.take_gradient(r.out)));
 }
 
 template <std::uint32_t From, std::uint32_t To>
@@ -56,6 +56,27 @@ Y record_redistribution(Y y, const Way& way, const X& x) {
       x);
 }
 
+/// redistribute of x, whose shard is given apart: perhaps to be overwritten.
+template <class... To, class X>
+auto redistribute_shard(const X& x, const Shape& shape, Buffer shard) {
+  using Mesh = typename X::mesh_type;
+  using L = with_t<typename X::layout_type, To...>;
+  using T = typename X::element_type;
+  using Y = DTensor<T, X::ndim, L, Mesh, track_of<X>>;
+  constexpr bool may = !is_on_tape<X> || has_gradient(X::spec);
+  a_maximum_was_detached<may, operand<0, typename X::layout_type>>();
+  if constexpr (!may) {
+    return refused{};
+  } else {
+    const Region region("tpx::redist");
+    const Way way = way_of<X, Y>(x, shape);
+    constexpr const Plan& plan = plan_v<X::spec.bits, Y::spec.bits>;
+    shard.fetch();
+    Y y(x.mesh(), way.global, run_plan<T>(x.mesh(), plan, way.steps, std::move(shard)));
+    return record_redistribution(std::move(y), way, x);
+  }
+}
+
 }  // namespace detail
 
 /// Changes the layout of a tensor; the one place where values move between ranks for a layout's sake.
@@ -75,26 +96,17 @@ Y record_redistribution(Y y, const Way& way, const X& x) {
 ///         one without the sizes of its pieces, or with others where the same axes split it Ragged already
 template <class... To, Tensor X>
 auto redistribute(const X& x, const Shape& shape) {
-  using Mesh = typename X::mesh_type;
-  using L = with_t<typename X::layout_type, To...>;
-  using T = typename X::element_type;
-  using Y = DTensor<T, X::ndim, L, Mesh, detail::track_of<X>>;
-  constexpr bool has_gradient = !detail::is_on_tape<X> || detail::has_gradient(X::spec);
-  detail::a_maximum_was_detached<has_gradient, detail::operand<0, typename X::layout_type>>();
-  if constexpr (!has_gradient) {
-    return refused{};
-  } else {
-    const detail::Region region("tpx::redist");
-    const detail::Way way = detail::way_of<X, Y>(x, shape);
-    constexpr const Plan& plan = plan_v<X::spec.bits, Y::spec.bits>;
-    x.shard().fetch();
-    Y y(x.mesh(), way.global, detail::run_plan<T>(x.mesh(), plan, way.steps, x.shard()));
-    return detail::record_redistribution(std::move(y), way, x);
-  }
+  return detail::redistribute_shard<To...>(x, shape, x.shard());
 }
 template <class... To, Tensor X>
 auto redistribute(const X& x) {
-  return redistribute<To...>(x, x.shape());
+  return detail::redistribute_shard<To...>(x, x.shape(), x.shard());
+}
+/// The memory of a tensor that goes with the call may become the result's.
+template <class... To, Tensor X>
+auto redistribute(X&& x) {
+  Buffer shard = std::move(x).take_shard();
+  return detail::redistribute_shard<To...>(x, x.shape(), std::move(shard));
 }
 
 template <class... To>

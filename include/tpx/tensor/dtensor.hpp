@@ -109,6 +109,8 @@ class DTensor {
     return shard_.template as<T>();
   }
   const Buffer& shard() const { return shard_; }
+  /// The shard of a tensor that is used no more.
+  Buffer take_shard() && { return std::move(shard_); }
   const Track& track() const { return track_; }
 
   /// This rank's shard as an unmanaged View; valid while a handle of the tensor lives.
