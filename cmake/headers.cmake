@@ -122,6 +122,8 @@ set(TPX_tensor_HEADERS
     tpx/tensor/pool.hpp
     tpx/tensor/report.hpp
     tpx/tensor/run_plan.hpp
+    tpx/tensor/step_in_place.hpp
+    tpx/tensor/step_pieces.hpp
     tpx/tensor/view.hpp)
 set(TPX_io_HEADERS
     tpx/io/bpe_gguf.hpp

@@ -186,6 +186,8 @@ TEST_CASE("every redistribution through shared memory, and its transpose") {
   CHECK(run_all_pairs(all, mesh, Shape{12, 16 * 3}) == 27 * 27);
   const auto three_dims = [](Spec spec) { return spec[0].kind == Kind::invariant; };
   CHECK(run_pairs(all, mesh, Shape{12, 24, 12}, three_dims) == 36);
+  CHECK(run_uneven_pairs(all, make_mesh<tp>(all), 3, 100) == 100);
+  CHECK(run_uneven_pairs(all, mesh, 2, 300) == 300);
 }
 
 // With axes of unequal sizes, and with three, an exchange is not its own inverse.

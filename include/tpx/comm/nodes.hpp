@@ -80,8 +80,8 @@ class Nodes {
   MemorySource symmetric_memory() const { return inside_.symmetric_memory(); }
   template <class F>
   bool read_in_place(Collective what, const void* buffer, std::int64_t count, std::int64_t elements,
-                     Element element, F&& f) const {
-    return nodes_ == 1 && inside_.read_in_place(what, buffer, count, elements, element, std::forward<F>(f));
+                     Element element, F&& f, bool even = true) const {
+    return nodes_ == 1 && inside_.read_in_place(what, buffer, count, elements, element, std::forward<F>(f), even);
   }
 
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,

@@ -55,8 +55,8 @@ class Recording {
   template <class F>
   requires requires(const Comm& comm) { comm.symmetric_memory(); }
   bool read_in_place(Collective what, const void* buffer, std::int64_t count, std::int64_t elements,
-                     Element element, F&& f) const {
-    const bool done = inner_.read_in_place(what, buffer, count, elements, element, std::forward<F>(f));
+                     Element element, F&& f, bool even = true) const {
+    const bool done = inner_.read_in_place(what, buffer, count, elements, element, std::forward<F>(f), even);
     if (done) add(what, elements, element);
     return done;
   }

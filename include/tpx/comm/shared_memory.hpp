@@ -102,14 +102,16 @@ class SharedMemory {
   ///
   /// @param  what      the collective that it stands for, as peers, errors and logs see it
   /// @param  count     elements of this rank's buffer
-  /// @param  elements  those of the collective as logs count them, the same on every rank
+  /// @param  elements  those of the collective as logs count them
+  /// @param  even      whether they are the same on every rank; only then they are compared
   /// @return false on every rank where one shows other memory: then f is not called
   /// @comm   two meetings
   template <class F>
   bool read_in_place(Collective what, const void* buffer, std::int64_t count, std::int64_t elements,
-                     Element element, F&& f) const {
+                     Element element, F&& f, bool even = true) const {
     detail::check_buffer(what, buffer, count);
-    return detail::in_place::read(live(), heap_, {elements, -1, what, element}, buffer, count, f);
+    const detail::Call call{even ? elements : 0, -1, what, element, Reduction::sum, even ? 0U : 1U};
+    return detail::in_place::read(live(), heap_, call, buffer, count, f);
   }
 
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,

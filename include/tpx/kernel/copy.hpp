@@ -21,16 +21,38 @@ KOKKOS_FUNCTION void copy_row(const Group& group, const T* src, T* dst, std::int
   }
 }
 
+/// A row of `n` elements on the host, the next of which starts `ahead` elements further on and is asked for
+/// meanwhile: what processors fetch ahead by themselves ends with a page. Copied in small pieces, because memcpy
+/// of more uses string instructions, which are slow where rows are not aligned alike.
+template <class T>
+KOKKOS_FUNCTION void copy_row_of_many(const T* src, T* dst, std::int64_t n, std::int64_t ahead) {
+  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
+  constexpr std::int64_t piece = 4 * line;
+  std::int64_t c = 0;
+  for (; c + piece <= n; c += piece) {
+    for (std::int64_t i = 0; i < piece; i += line) __builtin_prefetch(src + ahead + c + i);
+    std::memcpy(dst + c, src + c, static_cast<std::size_t>(piece) * sizeof(T));
+  }
+  if (c < n) std::memcpy(dst + c, src + c, static_cast<std::size_t>(n - c) * sizeof(T));
+}
+
 template <class T>
 struct CopyBlock {
+  static constexpr std::int64_t long_row = 8192 / static_cast<std::int64_t>(sizeof(T));  // of two pages
   const T* src;
   std::int64_t src_stride;
   T* dst;
   std::int64_t dst_stride;
+  std::int64_t rows;
   std::int64_t columns;
   template <class Group>
   KOKKOS_FUNCTION void operator()(const Group& group, std::int64_t row) const {
-    copy_row(group, src + row * src_stride, dst + row * dst_stride, columns);
+    const T* const from = src + row * src_stride;
+    T* const to = dst + row * dst_stride;
+    if constexpr (std::is_same_v<Group, HostGroup>) {
+      if (columns < long_row) return copy_row_of_many(from, to, columns, row + 1 < rows ? src_stride : 0);
+    }
+    copy_row(group, from, to, columns);
   }
 };
 
@@ -133,7 +155,7 @@ template <class T, class Exec>
 void copy_block(const Exec& exec, const T* src, std::int64_t src_stride, T* dst, std::int64_t dst_stride,
                 std::int64_t rows, std::int64_t columns) {
   if (rows <= 0 || columns <= 0) return;
-  for_groups(exec, "tpx::copy_block", rows, impl::CopyBlock<T>{src, src_stride, dst, dst_stride, columns});
+  for_groups(exec, "tpx::copy_block", rows, impl::CopyBlock<T>{src, src_stride, dst, dst_stride, rows, columns});
 }
 
 /// dst = src, n elements.

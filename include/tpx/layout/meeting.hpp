@@ -10,6 +10,17 @@
 /// Which parts of a dim ranks have in common when pieces of different sizes are exchanged.
 namespace tpx::detail {
 
+/// The grid as it is seen by the rank that is number `rank` of those along `axes`, in their order.
+inline Grid seen_by(int rank, unsigned axes, const Grid& grid) {
+  Grid there = grid;
+  for (int a = grid.axes - 1; a >= 0; --a) {
+    if (!(axes >> a & 1u)) continue;
+    there.coordinate[a] = rank % grid.size[a];
+    rank /= grid.size[a];
+  }
+  return there;
+}
+
 /// What this rank's piece of a dim in one layout has in common with each rank's in another, for the ranks along
 /// `axes` in their order, counted from the start of this rank's.
 inline std::vector<Piece> meetings(const Distribution& mine, const Distribution& theirs, int dim, unsigned axes,
@@ -17,14 +28,7 @@ inline std::vector<Piece> meetings(const Distribution& mine, const Distribution&
   const Piece here = mine.piece(dim);
   std::vector<Piece> common;
   for (int rank = 0; rank < grid.ranks(axes); ++rank) {
-    int coordinate[max_axes]{};
-    for (int a = grid.axes - 1, rest = rank; a >= 0; --a) {
-      coordinate[a] = grid.coordinate[a];
-      if (!(axes >> a & 1u)) continue;
-      coordinate[a] = rest % grid.size[a];
-      rest /= grid.size[a];
-    }
-    const Piece there = theirs.piece(dim, coordinate);
+    const Piece there = theirs.piece(dim, seen_by(rank, axes, grid).coordinate);
     const std::int64_t first = std::max(here.offset, there.offset);
     const std::int64_t last = std::min(here.offset + here.extent, there.offset + there.extent);
     common.push_back({first - here.offset, std::max<std::int64_t>(last - first, 0)});

@@ -28,23 +28,25 @@ void copy_elements(const Mesh& mesh, const T* src, T* dst, std::int64_t count) {
                         [&](const auto& exec) { kernel::copy(exec, src, dst, count); });
 }
 
-/// copy(shard, k) for the shard of each rank k along `axes`, read where it lies: a collective without packing.
-/// False, on every rank alike, where the communicator or the memory is not made for that; then nothing was done.
+/// read(shards) where every rank's memory can be read by all, shards[k] being that of rank k along `axes`: a
+/// collective without packing. False, on every rank alike, where the communicator or the memory is not made for
+/// that; then nothing was done.
 ///
 /// @param what, elements  the collective it stands for, and its elements as logs count them
+/// @param even            whether those are the same on every rank
 /// @comm  `what` of `elements` over `axes`
 /// @pre   there are several ranks along the axes
-template <class T, class Mesh, class Copy>
+template <class T, class Mesh, class Read>
 bool read_in_place(const Mesh& mesh, unsigned axes, comm::Collective what, const T* send, std::int64_t count,
-                   std::int64_t elements, Copy copy) {
+                   std::int64_t elements, bool even, Read read) {
   if constexpr (requires { mesh.communicator(axes).symmetric_memory(); }) {
     const Region region(comm::name(what));
     before_host_reads(mesh);
-    return mesh.communicator(axes).read_in_place(what, send, count, elements, element_v<T>, [&](auto shards) {
-      for (std::size_t k = 0; k < shards.size(); ++k)
-        copy(static_cast<const T*>(shards[k]), static_cast<std::int64_t>(k));
+    const auto whole = [&](std::span<const void* const> shards) {
+      read(shards);
       mesh.context().fence();  // whose end tells the others that their shards were read
-    });
+    };
+    return mesh.communicator(axes).read_in_place(what, send, count, elements, element_v<T>, whole, even);
   }
   return false;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <bit>
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -10,7 +10,7 @@
 #include <tpx/layout/meeting.hpp>
 #include <tpx/layout/plan.hpp>
 #include <tpx/tensor/collective.hpp>
-#include <tpx/tensor/dtensor.hpp>
+#include <tpx/tensor/step_in_place.hpp>
 
 /// Carries out the steps of a redistribution. Nothing here depends on a layout's type: a plan is data, and
 /// one text serves all of them.
@@ -24,19 +24,12 @@ bool step_moves(const Mesh& mesh, const Step& step) {
 
 /// One step of a plan on this rank's shard.
 template <class T, class Mesh>
-class StepRunner {
+class StepRunner : public StepInPlace<T, Mesh> {
+  using Base = StepInPlace<T, Mesh>;
+
  public:
   /// @pre step_moves(mesh, step)
-  StepRunner(const Mesh& mesh, const Step& step, const Shape& global)
-      : mesh_(mesh),
-        step_(step),
-        from_(global, step.from, mesh.grid()),
-        to_(global, step.to, mesh.grid()),
-        before_(from_.local()),
-        after_(to_.local()),
-        axis_(std::countr_zero(step.axes)),
-        ranks_(mesh.grid().ranks(step.axes)),
-        place_(mesh.grid().coordinate[axis_]) {}
+  using Base::Base;
 
   Buffer run(Buffer in) {
     switch (step_.move) {
@@ -54,6 +47,25 @@ class StepRunner {
   }
 
  protected:
+  using Base::after_;
+  using Base::axis_;
+  using Base::before_;
+  using Base::copy_block;
+  using Base::even;
+  using Base::fill_zero;
+  using Base::from_;
+  using Base::meetings;
+  using Base::memory;
+  using Base::mesh_;
+  using Base::moved;
+  using Base::pack;
+  using Base::partner;
+  using Base::place_;
+  using Base::ranks_;
+  using Base::step_;
+  using Base::to_;
+  using Base::unpack;
+
   /// The first rank along the axis keeps its value as the one term that is not zero.
   Buffer zero_elsewhere(Buffer in) {
     if (place_ == 0) return in;
@@ -67,7 +79,8 @@ class StepRunner {
     const std::int64_t inner = after_.count(d + 1, after_.ndim());
     const std::int64_t first = to_.piece(d).offset - from_.piece(d).offset;
     Buffer out = memory(after_.count());
-    copy_block(in.as<T>() + first * inner, before_[d] * inner, out.as<T>(), after_[d] * inner, before_.count(0, d));
+    copy_block(in.as<T>() + first * inner, before_[d] * inner, out.as<T>(), after_[d] * inner, before_.count(0, d),
+               std::min(before_[d], after_[d]) * inner);
     return out;
   }
 
@@ -77,7 +90,8 @@ class StepRunner {
     const std::int64_t first = from_.piece(d).offset - to_.piece(d).offset;
     Buffer out = memory(after_.count());
     fill_zero(out, after_.count());
-    copy_block(in.as<T>(), before_[d] * inner, out.as<T>() + first * inner, after_[d] * inner, before_.count(0, d));
+    copy_block(in.as<T>(), before_[d] * inner, out.as<T>() + first * inner, after_[d] * inner, before_.count(0, d),
+               std::min(before_[d], after_[d]) * inner);
     return out;
   }
 
@@ -98,13 +112,9 @@ class StepRunner {
     const int d = step_.from[axis_].dim;
     const std::int64_t rows = before_.count(0, d);
     Buffer gathered = memory(after_.count());  // (ranks, rows, width)
+    if (rows > 1 && this->exchange_in_place(comm::Collective::all_gather, in, gathered, d, d, after_.count(), true))
+      return gathered;
     if (even(step_.from)) {
-      const std::int64_t width = before_.count(d, before_.ndim());
-      if (rows > 1 && read_in_place(comm::Collective::all_gather, in, after_.count(),
-                                    [&](const T* shard, std::int64_t k) {
-                                      copy_block(shard, width, gathered.as<T>() + k * width, ranks_ * width, rows);
-                                    }))
-        return gathered;
       detail::all_gather(mesh_, step_.axes, in.as<T>(), gathered.as<T>(), before_.count());
       return swap_outer(std::move(gathered), ranks_, rows, before_.count(d, before_.ndim()));
     }
@@ -117,6 +127,7 @@ class StepRunner {
     const int d = step_.to[axis_].dim;
     const Reduction reduction = step_.from[axis_].reduction;
     Buffer out = memory(after_.count());
+    if (before_.count(0, d) > 1 && this->reduce_in_place(in, out, d, reduction)) return out;
     if (even(step_.to)) {
       const Buffer pieces = swap_outer(in, after_.count(0, d), ranks_, after_.count(d, after_.ndim()));
       detail::reduce_scatter(mesh_, step_.axes, pieces.as<T>(), out.as<T>(), after_.count(), reduction);
@@ -133,49 +144,14 @@ class StepRunner {
     const int i = step_.from[axis_].dim;
     const int j = step_.to[axis_].dim;
     if (!even(step_.from) || !even(step_.to)) return exchange(in, j, i);
+    Buffer incoming = memory(after_.count());
+    if (this->exchange_in_place(comm::Collective::all_to_all, in, incoming, i, j, before_.count(), true))
+      return incoming;
     Shape piece = before_;
     piece[j] = after_[j];
-    if (Buffer whole = exchange_in_place(in, i, j); whole) return whole;
     const Buffer outgoing = swap_outer(in, piece.count(0, j), ranks_, piece.count(j, piece.ndim()));
-    Buffer incoming = memory(after_.count());
     detail::all_to_all(mesh_, step_.axes, outgoing.as<T>(), incoming.as<T>(), piece.count());
     return swap_outer(std::move(incoming), ranks_, piece.count(0, i), piece.count(i, piece.ndim()));
-  }
-
-  /// Takes the pieces of dim j out of the shards of the others where they lie, and puts them in their order along
-  /// dim i. Empty where shards cannot be read there.
-  Buffer exchange_in_place(const Buffer& in, int i, int j) {
-    Buffer out = memory(after_.count());
-    // Of the two dims one lies outside: (outer, first, between, second, inner).
-    const int first = i < j ? i : j;
-    const int second = i < j ? j : i;
-    const std::int64_t outer = before_.count(0, first);
-    const std::int64_t between = before_.count(first + 1, second);
-    const std::int64_t theirs = before_.count(second, before_.ndim());  // a row of a shard
-    const std::int64_t ours = after_.count(second, after_.ndim());      // and of the result
-    const std::int64_t width = theirs < ours ? theirs : ours;
-    const std::int64_t rows = (i < j ? before_[first] : after_[first]) * between;
-    const bool done = read_in_place(
-        comm::Collective::all_to_all, in, before_.count(), [&](const T* shard, std::int64_t k) {
-          for (std::int64_t o = 0; o < outer; ++o) {
-            const T* src = shard + o * before_[first] * between * theirs;
-            T* dst = out.as<T>() + o * after_[first] * between * ours;
-            if (i < j) {
-              src += place_ * width;
-              dst += k * rows * ours;
-            } else {
-              src += place_ * rows * theirs;
-              dst += k * width;
-            }
-            copy_block(src, theirs, dst, ours, rows);
-          }
-        });
-    return done ? out : Buffer();
-  }
-
-  template <class Copy>
-  bool read_in_place(comm::Collective what, const Buffer& in, std::int64_t elements, Copy copy) {
-    return detail::read_in_place<T>(mesh_, step_.axes, what, in.as<T>(), before_.count(), elements, copy);
   }
 
   /// The axes on a dim change their order: the piece with number m, counted along the old order, belongs to
@@ -190,78 +166,19 @@ class StepRunner {
     return out;
   }
 
-  // ---- uneven pieces ----------------------------------------------------------------------------
-
-  bool even(Spec spec) const { return partition_of(spec, spec[axis_].dim) == Partition::even; }
-
-  /// To each rank along the step's axes what its shard after the step has in common with this one's before:
-  /// told apart along dim `sent` of the latter; what comes back along dim `received` of the former.
+  /// To each rank along the step's axes what its shard after the step has in common with this one's before, where
+  /// pieces are uneven: told apart along dim `sent` of the latter; what comes back along dim `received` of the former.
   Buffer exchange(const Buffer& in, int sent, int received) {
+    Buffer incoming = memory(after_.count());
+    const std::int64_t most = std::max(before_.count(), after_.count());
+    if (this->exchange_in_place(comm::Collective::all_to_all, in, incoming, sent, received, most, false))
+      return incoming;
     const std::vector<Piece> to = meetings(from_, to_, sent);
     const std::vector<Piece> from = meetings(to_, from_, received);
     const Buffer outgoing = pack(in, to, sent);
-    Buffer incoming = memory(after_.count());
     detail::all_to_all(mesh_, step_.axes, outgoing.as<T>(), counts(to, before_, sent), incoming.as<T>(),
                        counts(from, after_, received));
     return unpack(std::move(incoming), from, received);
-  }
-
-  std::vector<Piece> meetings(const Distribution& mine, const Distribution& theirs, int dim) const {
-    return detail::meetings(mine, theirs, dim, step_.axes, mesh_.grid());
-  }
-
-  /// The pieces of dim `dim` of the shard before the step, one after the other.
-  Buffer pack(const Buffer& in, const std::vector<Piece>& pieces, int dim) {
-    if (lie_dense(pieces, before_, dim)) return in;
-    const std::int64_t rows = before_.count(0, dim), inner = before_.count(dim + 1, before_.ndim());
-    Buffer out = memory(before_.count());
-    T* to = out.as<T>();
-    for (const Piece& piece : pieces) {
-      const std::int64_t width = piece.extent * inner;
-      copy_block(in.as<T>() + piece.offset * inner, before_[dim] * inner, to, width, rows);
-      to += rows * width;
-    }
-    return out;
-  }
-
-  /// The shard after the step of pieces of its dim `dim` that lie one after the other.
-  Buffer unpack(Buffer in, const std::vector<Piece>& pieces, int dim) {
-    if (lie_dense(pieces, after_, dim)) return in;
-    const std::int64_t rows = after_.count(0, dim), inner = after_.count(dim + 1, after_.ndim());
-    Buffer out = memory(after_.count());
-    const T* from = in.as<T>();
-    for (const Piece& piece : pieces) {
-      const std::int64_t width = piece.extent * inner;
-      copy_block(from, width, out.as<T>() + piece.offset * inner, after_[dim] * inner, rows);
-      from += rows * width;
-    }
-    return out;
-  }
-
-  /// Rank, among those along the step's axes, that has the number along `theirs` which this rank has along `mine`.
-  int partner(Spec mine, Spec theirs) const {
-    const Grid& grid = mesh_.grid();
-    const int dim = mine[axis_].dim;
-    int number = 0;
-    for (int order = 0; order < shard_count(mine, dim); ++order) {
-      const int a = shard_axis(mine, dim, order);
-      if (step_.axes >> a & 1u) number = number * grid.size[a] + grid.coordinate[a];
-    }
-    int coordinate[max_axes]{};
-    for (int order = shard_count(theirs, dim) - 1; order >= 0; --order) {
-      const int a = shard_axis(theirs, dim, order);
-      if (!(step_.axes >> a & 1u)) continue;
-      coordinate[a] = number % grid.size[a];
-      number /= grid.size[a];
-    }
-    return rank_among(coordinate);
-  }
-
-  int rank_among(const int* coordinate) const {
-    int rank = 0;
-    for (int a = 0; a < mesh_.grid().axes; ++a)
-      if (step_.axes >> a & 1u) rank = rank * mesh_.grid().size[a] + coordinate[a];
-    return rank;
   }
 
   /// (n0, n1, width) to (n1, n0, width); nothing moves where one of them is 1.
@@ -274,32 +191,6 @@ class StepRunner {
     });
     return out;
   }
-
-  void copy_block(const T* src, std::int64_t src_stride, T* dst, std::int64_t dst_stride, std::int64_t rows) {
-    const std::int64_t width = src_stride < dst_stride ? src_stride : dst_stride;
-    if (rows * width == 0) return;
-    mesh_.context().launch(moved(rows * width), [&](const auto& exec) {
-      kernel::copy_block(exec, src, src_stride, dst, dst_stride, rows, width);
-    });
-  }
-
-  void fill_zero(const Buffer& out, std::int64_t n) {
-    mesh_.context().launch({0, n * std::int64_t{sizeof(T)}},
-                           [&](const auto& exec) { kernel::fill(exec, out.as<T>(), n, T(0)); });
-  }
-
-  Buffer memory(std::int64_t count) const { return allocate<T>(mesh_, count); }
-  static Work moved(std::int64_t n) { return {0, 2 * n * std::int64_t{sizeof(T)}}; }
-
-  const Mesh& mesh_;
-  const Step& step_;
-  Distribution from_;
-  Distribution to_;
-  Shape before_;
-  Shape after_;
-  int axis_;
-  std::int64_t ranks_;
-  std::int64_t place_;
 };
 
 /// This rank's shard after all steps of a plan; the operand's own memory where no step moves anything.
