@@ -17,7 +17,7 @@ namespace tpx::test {
 using axes::pp;
 
 /// Ten layers divide by few numbers of stages; heads and extents divide by 2.
-inline GptConfig deep_gpt() {
+inline GptConfig deep_gpt(Recompute recompute = Recompute::none) {
   GptConfig config;
   config.vocabulary = 24;
   config.classes = 23;
@@ -26,6 +26,7 @@ inline GptConfig deep_gpt() {
   config.hidden = 16;
   config.heads = 4;
   config.seed = 3;
+  config.recompute = recompute;
   return config;
 }
 
@@ -42,6 +43,7 @@ struct PipelinePlan {
   PipelineKind kind = PipelineKind::gpipe;
   int micro_batches = 1;
   int chunks = 1;
+  Recompute recompute = Recompute::none;
 };
 
 template <class Mesh, class T>
@@ -53,8 +55,8 @@ class PipelineTraining {
       : mesh_(mesh),
         micro_batches_(deep_batch, plan.micro_batches, mesh.template size<dp>()),
         schedule_(make_pipeline_schedule(plan.kind, mesh.template size<pp>(), plan.micro_batches, plan.chunks)),
-        stage_(stage_mesh<pp>(mesh), deep_gpt(), schedule_, even_layers(deep_gpt().layers, schedule_.stages()),
-               mesh.template coordinate<pp>()),
+        stage_(stage_mesh<pp>(mesh), deep_gpt(plan.recompute), schedule_,
+               even_layers(deep_gpt().layers, schedule_.stages()), mesh.template coordinate<pp>()),
         pipeline_(mesh, stage_, schedule_),
         gradients_(stage_),
         optimizer_(stage_) {}

@@ -24,8 +24,8 @@ class SplitTraining {
       : mesh_(mesh),
         micro_batches_(deep_batch, plan.micro_batches),
         schedule_(make_pipeline_schedule(plan.kind, mesh.template size<pp>(), plan.micro_batches, plan.chunks)),
-        stage_(stage_mesh<pp>(mesh), deep_gpt(), schedule_, even_layers(deep_gpt().layers, schedule_.stages()),
-               mesh.template coordinate<pp>()),
+        stage_(stage_mesh<pp>(mesh), deep_gpt(plan.recompute), schedule_,
+               even_layers(deep_gpt().layers, schedule_.stages()), mesh.template coordinate<pp>()),
         pipeline_(mesh, stage_, schedule_),
         data_(stage_, options) {}
 
@@ -48,6 +48,18 @@ class SplitTraining {
     std::int64_t n = 0;
     stage_.visit([&](const auto& p) { n += p.local_count(); });
     return n;
+  }
+
+  /// Values and moments of what this rank updates.
+  std::vector<T> state() {
+    std::vector<T> all;
+    for (const auto& s : data_.states()) {
+      for (const T* from : {s.value, s.first, s.second}) {
+        all.resize(all.size() + static_cast<std::size_t>(s.count));
+        detail::copy_to_host(mesh_, from, all.data() + all.size() - s.count, s.count);
+      }
+    }
+    return all;
   }
 
   std::vector<double> losses(std::int64_t first, std::int64_t end) {

@@ -22,17 +22,23 @@ std::vector<std::vector<int>> pipeline_meshes(int ranks) {
   return {{1, ranks, 1}};
 }
 
+/// Those that recompute come after the same one without.
 std::vector<PipelinePlan> plans(int stages) {
+  const int several = std::max(stages, 5);
   return {{PipelineKind::gpipe, 1, 1},
           {PipelineKind::gpipe, 5, 1},
-          {PipelineKind::one_f_one_b, std::max(stages, 5), 1},
+          {PipelineKind::gpipe, 5, 1, Recompute::attention},
+          {PipelineKind::one_f_one_b, several, 1},
+          {PipelineKind::one_f_one_b, several, 1, Recompute::block},
           {PipelineKind::interleaved, stages, 2},
-          {PipelineKind::interleaved, std::max(stages, 5), 2}};
+          {PipelineKind::interleaved, several, 2},
+          {PipelineKind::interleaved, several, 2, Recompute::attention}};
 }
 
 }  // namespace
 
-TEST_CASE("thirty losses of every schedule are one rank's, and each rank sends what was predicted") {
+TEST_CASE(
+    "thirty losses of every schedule, recomputed or not, are one rank's, and each rank sends as predicted") {
   const World all = world();
   const std::vector<double> expected = deep_losses<double>(30);
   CHECK(expected.back() < 0.8 * expected.front());  // it learns
@@ -41,9 +47,11 @@ TEST_CASE("thirty losses of every schedule are one rank's, and each rank sends w
     CAPTURE(sizes[1]);
     CAPTURE(sizes[2]);
     const auto mesh = make_mesh<dp, pp, tp>(all, sizes);
+    std::vector<double> kept;
     for (const PipelinePlan& plan : plans(sizes[1])) {
       CAPTURE(name(plan.kind));
       CAPTURE(plan.micro_batches);
+      CAPTURE(std::string(name(plan.recompute)));
       PipelineTraining training(mesh, plan, 1.0);
       all.log().clear();
       all.log().keep_order(true);
@@ -53,6 +61,8 @@ TEST_CASE("thirty losses of every schedule are one rank's, and each rank sends w
       for (int i = 1; i < 30; ++i) losses.push_back(static_cast<double>(item(training.step(i))));
       CAPTURE(drift(losses, expected));
       CHECK(drift(losses, expected) <= 1e-10);
+      if (plan.recompute != Recompute::none) CHECK(losses == kept);
+      kept = losses;
 
       // The same rank of a mesh that is not here.
       const comm::Recording<comm::Abstract> nobody(comm::Abstract(all.size(), all.rank()));
@@ -85,7 +95,8 @@ TEST_CASE("thirty losses of every schedule are one rank's, and each rank sends w
 TEST_CASE("in float too") {
   const World all = world();
   const auto sizes = pipeline_meshes(all.size()).back();
-  PipelineTraining training(make_mesh<dp, pp, tp>(all, sizes), {PipelineKind::one_f_one_b, 5, 1}, 1.0F);
+  PipelineTraining training(make_mesh<dp, pp, tp>(all, sizes),
+                            {PipelineKind::one_f_one_b, 5, 1, Recompute::block}, 1.0F);
   CHECK(drift(training.losses(30), deep_losses<float>(30)) <= 1e-4);
 }
 
