@@ -40,9 +40,10 @@ std::string mesh_refusal(std::string_view text) {
 
 TEST_CASE("parse: what is printed is read again") {
   for (const std::string_view text :
-       {"f32[]", "f64[8]", "u8[0,3]", "i32[8@dp,16]{P:tp}", "i64[8@tp@dp]{R:cp}", "f32[8,16]{R:dp,cp P:tp}",
-        "f32[9@tp:balanced,16@dp@cp]", "f32[8@dp@tp@cp:balanced]", "f32[8]{Pmax:dp,tp}", "f32[8]{R:dp Pmin:cp}",
-        "f32[1,2,3,4,5,6,7,8,9,10,11,12@tp]", "f32[9223372036854775807]"}) {
+       {"f32[]", "f64[8]", "u8[0,3]", "bf16[4@tp]", "i32[8@dp,16]{P:tp}", "i64[8@tp@dp]{R:cp}",
+        "f32[8,16]{R:dp,cp P:tp}", "f32[9@tp:balanced,16@dp@cp]", "f32[8@dp@tp@cp:balanced]",
+        "f32[8]{Pmax:dp,tp}", "f32[8]{R:dp Pmin:cp}", "f32[1,2,3,4,5,6,7,8,9,10,11,12@tp]",
+        "f32[9223372036854775807]"}) {
     CAPTURE(text);
     CHECK(printed(tpx::parse_tensor(text, names)) == text);
   }
