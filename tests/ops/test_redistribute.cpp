@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <tpx/autodiff/backward.hpp>
 #include <tpx/comm/threads.hpp>
+#include <tpx/ops/add.hpp>
 #include <tpx/ops/redistribute.hpp>
+#include <tpx/tensor/view.hpp>
 
 #include <type_traits>
 
@@ -142,5 +144,17 @@ TEST_CASE("a layout that the extents do not divide into is refused on every rank
     if (mesh.template size<tp>() == 1) return;
     CHECK_THROWS_WITH_AS((redistribute<Shard<0, tp>>(x)),
                          doctest::Contains("dim 0 of f64[7@tp,24] is split into"), Error);
+  });
+}
+
+TEST_CASE("what is computed from a View of the user's leaves it as it was") {
+  for_each_mesh([](const World&, const auto& mesh) {
+    Kokkos::View<double**, Kokkos::HostSpace> view("mine", 128, 80);  // large enough to be summed in place
+    Kokkos::deep_copy(view, 2.0);
+    const auto once = wrap(mesh, layout<>, view);
+    const double ranks = mesh.template size<tp>();
+    CHECK(gather(redistribute<layout_t<>>(wrap(mesh, layout<Partial<tp>>, view))) == Values(128 * 80, 2 * ranks));
+    CHECK(gather(add(wrap(mesh, layout<>, view), once)) == Values(128 * 80, 4.0));
+    CHECK(gather(once) == Values(128 * 80, 2.0));
   });
 }
