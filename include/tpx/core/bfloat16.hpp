@@ -59,11 +59,10 @@ class bfloat16 {
   /// double itself.
   TPX_FORCEINLINE_FUNCTION static constexpr float between(double value) {
     const auto nearest = static_cast<float>(value);
-    if (static_cast<double>(nearest) == value || value != value) return nearest;
-    const bool is_beyond =
-        value < 0 ? static_cast<double>(nearest) < value : static_cast<double>(nearest) > value;
+    const double back = nearest;
+    const bool is_beyond = value < 0 ? back < value : back > value;
     const std::uint32_t towards_zero = __builtin_bit_cast(std::uint32_t, nearest) - (is_beyond ? 1u : 0u);
-    return __builtin_bit_cast(float, towards_zero | 1u);
+    return __builtin_bit_cast(float, towards_zero | (back == value ? 0u : 1u));  // of a NaN a NaN
   }
 
   std::uint16_t bits_;
