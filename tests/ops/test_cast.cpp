@@ -83,15 +83,17 @@ struct Layers {
 TEST_CASE("redistribute in bfloat16 and its backward, over MPI and through shared memory") {
   for_each_mesh([](const World&, const auto& mesh) { all_moves(mesh); });
   const comm::SharedMemory node = comm::SharedMemory::over(comm::Mpi::world());
-  const auto mesh = make_mesh<dp, tp>(node, {ranks() == 4 ? 2 : 1, 0});
-  all_moves(mesh);
+  all_moves(make_mesh<dp, tp>(node, {ranks() == 4 ? 2 : 1, 0}));
 
   // Rounded after each addition the sum would stay 256: 257 lies between 256 and 258, of which the former is
   // even.
-  const bfloat16 term(mesh.rank() == 0 ? 256 : 1);
-  auto x = detail::make_tensor<bfloat16, 1, layout_t<Partial<dp, tp>>>(mesh, Shape{1});
-  detail::copy_from_host(mesh, &term, x.data(), 1);
-  CHECK(gather(x)[0] == bfloat16(255 + ranks()));
+  const auto mesh = make_mesh<tp>(node);
+  const auto x = detail::make_tensor<bfloat16, 2, layout_t<Partial<tp>>>(mesh, Shape{3, 24});
+  const std::vector<bfloat16> terms(3 * 24, bfloat16(mesh.rank() == 0 ? 256 : 1));
+  detail::copy_from_host(mesh, terms.data(), x.data(), 3 * 24);
+  const std::vector<bfloat16> sums(3 * 24, bfloat16(255 + ranks()));
+  CHECK(gather(x) == sums);
+  CHECK(gather(redistribute<Shard<1, tp>>(x)) == sums);
 }
 
 TEST_CASE("cast rounds to the nearest, and its gradient is cast back and adds up") {
