@@ -49,6 +49,11 @@ class Shown {
 
   const void* send(int rank) const { return heap_.at(rank, of(rank).send); }
   void* recv(int rank) const { return heap_.at(rank, of(rank).recv); }
+  /// Where each rank's result goes.
+  std::span<void* const> outs() {
+    for (int rank = 0; rank < ranks_; ++rank) outs_[static_cast<std::size_t>(rank)] = recv(rank);
+    return {outs_.data(), static_cast<std::size_t>(ranks_)};
+  }
   bool has_send(int rank) const { return of(rank).send >= 0; }
 
   /// Where each rank's buffer has element `at`.
@@ -67,9 +72,10 @@ class Shown {
 
   const GroupHeap& heap_;
   int ranks_;
-  // Of both as many as there are ranks are set and used.
+  // Of each as many as there are ranks are set and used.
   std::array<SharedOffsets, SharedWindow::max_ranks> offsets_;
   std::array<const void*, SharedWindow::max_ranks> terms_;
+  std::array<void*, SharedWindow::max_ranks> outs_;
 };
 
 /// What a rank shows that only sends.
@@ -134,29 +140,13 @@ inline bool broadcast(SharedWindow& w, const GroupHeap& heap, const Call& call, 
   return true;
 }
 
-inline void fetch_to_write(const void* memory, std::int64_t bytes) {
-  for (std::int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(static_cast<const char*>(memory) + b, 1);
-}
-
 /// Every rank sums a slice of all buffers and puts the sum into all of them.
 inline void reduce_slices(const SharedWindow& w, const Call& call, Shown& shown) {
-  const Element element = call.element;
-  const std::int64_t line = static_cast<std::int64_t>(shared_line) / element_size(element);
+  const std::int64_t line = static_cast<std::int64_t>(shared_line) / element_size(call.element);
   const std::int64_t each = ((call.count + w.ranks() - 1) / w.ranks() + line - 1) / line * line;
-  const std::int64_t end = std::min(call.count, (w.rank() + 1) * each);
-  // In pieces that are still in the nearest cache when the sum is copied. What will be written of the others'
-  // buffers is asked for to be written: read first, each line would change hands twice.
-  const std::int64_t piece = 16 * line;
-  for (std::int64_t i = w.rank() * each; i < end; i += piece) {
-    const std::int64_t n = std::min(piece, end - i);
-    const std::int64_t ahead = std::min(piece, end - i - n) * element_size(element);
-    for (int to = 0; to < w.ranks(); ++to)
-      if (to != w.rank()) fetch_to_write(advance(shown.recv(to), i + n, element), ahead);
-    void* const sum = advance(shown.recv(w.rank()), i, element);
-    combine_terms(sum, shown.terms(i, element), n, element, call.reduction);
-    for (int to = 0; to < w.ranks(); ++to)
-      if (to != w.rank()) copy(advance(shown.recv(to), i, element), sum, n, element);
-  }
+  const std::int64_t begin = std::min(call.count, w.rank() * each);
+  combine_into_all(shown.outs(), static_cast<std::size_t>(w.rank()), shown.terms(0, call.element), begin,
+                   std::min(call.count, begin + each), call.element, call.reduction);
 }
 
 inline bool all_reduce(SharedWindow& w, const GroupHeap& heap, const Call& call, const void* send, void* recv) {

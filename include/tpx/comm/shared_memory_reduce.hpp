@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <type_traits>
 
@@ -50,22 +52,86 @@ void combine_terms(T* out, std::span<const void* const> terms, std::int64_t coun
   }
 }
 
-inline void combine_terms(void* out, std::span<const void* const> terms, std::int64_t count, Element element,
-                          Reduction reduction) {
-  tpx::detail::with_element(element, [&]<class T>(std::type_identity<T>) {
-    T* const to = static_cast<T*>(out);
+inline void fetch_to_write(const void* memory, std::int64_t bytes) {
+  for (std::int64_t b = 0; b < bytes; b += 64) __builtin_prefetch(static_cast<const char*>(memory) + b, 1);
+}
+
+/// What combine_two computes, into two places.
+template <Reduction R, class T>
+void combine_two_into_both(T* out, T* other, const T* a, const T* b, std::int64_t count) {
+#if defined(__clang__)
+#pragma clang loop vectorize(assume_safety)
+#elif defined(__GNUC__)
+#pragma GCC ivdep
+#endif
+  for (std::int64_t i = 0; i < count; ++i) {
+    const T sum = static_cast<T>(combined<R, Sum<T>>(a[i], b[i]));
+    out[i] = sum;
+    other[i] = sum;
+  }
+}
+
+/// Elements [begin, end) of what combine_terms computes, into all of `outs`. In pieces that are still in the
+/// nearest cache when they are put into the others' buffers; what will be written of those is asked for, to be
+/// written, as long before as it takes to come from another core: read first, each line would change hands
+/// twice.
+///
+/// @param mine  which of `outs` is this rank's
+template <Reduction R, class T>
+void combine_into_all(std::span<void* const> outs, std::size_t mine, std::span<const void* const> terms,
+                      std::int64_t begin, std::int64_t end) {
+  constexpr std::int64_t size = sizeof(T), piece = 1024 / size, ahead = 4096 / size;
+  const auto out = [&](std::size_t k) { return static_cast<T*>(outs[k]); };
+  const auto term = [&](std::size_t k) { return static_cast<const T*>(terms[k]); };
+  std::array<const void*, 64> here;  // as many ranks as a group has at most
+  for (std::int64_t i = begin; i < end; i += piece) {
+    const std::int64_t n = std::min(piece, end - i);
+    const std::int64_t next = std::min(i + ahead, end);
+    for (std::size_t k = 0; k < outs.size(); ++k)
+      if (k != mine) fetch_to_write(out(k) + next, std::min(piece, end - next) * size);
+    if (terms.size() == 2) {
+      combine_two_into_both<R>(out(0) + i, out(1) + i, term(0) + i, term(1) + i, n);
+      continue;
+    }
+    for (std::size_t k = 0; k < terms.size(); ++k) here[k] = term(k) + i;
+    combine_terms<R>(out(mine) + i, std::span(here.data(), terms.size()), n);
+    for (std::size_t k = 0; k < outs.size(); ++k)
+      if (k != mine) std::memcpy(out(k) + i, out(mine) + i, static_cast<std::size_t>(n * size));
+  }
+}
+
+/// f(element's type, reduction) as types.
+template <class F>
+void with_operation(Element element, Reduction reduction, F&& f) {
+  tpx::detail::with_element(element, [&]<class T>(std::type_identity<T> type) {
     switch (reduction) {
       case Reduction::sum:
-        combine_terms<Reduction::sum>(to, terms, count);
+        f(type, std::integral_constant<Reduction, Reduction::sum>());
         break;
       case Reduction::max:
-        combine_terms<Reduction::max>(to, terms, count);
+        f(type, std::integral_constant<Reduction, Reduction::max>());
         break;
       case Reduction::min:
-        combine_terms<Reduction::min>(to, terms, count);
+        f(type, std::integral_constant<Reduction, Reduction::min>());
         break;
     }
   });
+}
+
+inline void combine_terms(void* out, std::span<const void* const> terms, std::int64_t count, Element element,
+                          Reduction reduction) {
+  with_operation(element, reduction,
+                 [&]<class T, Reduction R>(std::type_identity<T>, std::integral_constant<Reduction, R>) {
+                   combine_terms<R>(static_cast<T*>(out), terms, count);
+                 });
+}
+
+inline void combine_into_all(std::span<void* const> outs, std::size_t mine, std::span<const void* const> terms,
+                             std::int64_t begin, std::int64_t end, Element element, Reduction reduction) {
+  with_operation(element, reduction,
+                 [&]<class T, Reduction R>(std::type_identity<T>, std::integral_constant<Reduction, R>) {
+                   combine_into_all<R, T>(outs, mine, terms, begin, end);
+                 });
 }
 
 }  // namespace tpx::comm::detail
