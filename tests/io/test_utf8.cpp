@@ -58,7 +58,7 @@ TEST_CASE("every code point is written and read, and no surrogate is") {
     wrong += written != text || read.state != CodePoint::whole || read.value != c || read.bytes != text.size();
     for (std::size_t n = 1; n < text.size(); ++n) {
       const CodePoint cut = first_code_point(std::string_view(text).substr(0, n));
-      wrong += cut.state != CodePoint::cut || cut.bytes != n;
+      wrong += cut.state != CodePoint::incomplete || cut.bytes != n;
     }
   }
   CHECK(wrong == 0);

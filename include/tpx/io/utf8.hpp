@@ -11,13 +11,13 @@ namespace tpx::detail {
 
 /// What a text begins with.
 struct CodePoint {
-  enum State { whole, cut, wrong };
+  enum State { whole, incomplete, wrong };
   char32_t value;     ///< where it is whole
   std::size_t bytes;  ///< of it; where it is not whole, as many as could begin one, and one at least
   State state;
 };
 
-/// The first code point of UTF-8; cut where the text ends within it.  @pre !text.empty()
+/// The first code point of UTF-8; incomplete where the text ends within it.  @pre !text.empty()
 inline CodePoint first_code_point(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned lead = byte(0);
@@ -29,7 +29,7 @@ inline CodePoint first_code_point(std::string_view text) {
   unsigned high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
   char32_t value = lead & (0xffu >> (length + 1));
   for (std::size_t i = 1; i < length; ++i) {
-    if (i == text.size()) return {0, i, CodePoint::cut};
+    if (i == text.size()) return {0, i, CodePoint::incomplete};
     if (byte(i) < low || byte(i) > high) return {0, i, CodePoint::wrong};
     value = value << 6 | (byte(i) & 0x3fu);
     low = 0x80, high = 0xbf;
@@ -43,7 +43,7 @@ inline void expect_utf8(std::string_view text, const std::string& whose) {
     const CodePoint c = first_code_point(text.substr(at));
     if (c.state != CodePoint::whole)
       fail(whose + "is not UTF-8: no character " +
-           (c.state == CodePoint::cut ? "ends that begins at byte " : "begins at byte ") + std::to_string(at) +
+           (c.state == CodePoint::incomplete ? "ends that begins at byte " : "begins at byte ") + std::to_string(at) +
            " of " + std::to_string(text.size()));
     at += c.bytes;
   }
@@ -72,7 +72,7 @@ class Utf8Stream {
     std::size_t at = 0;
     while (at < held_.size()) {
       const CodePoint c = first_code_point(std::string_view(held_).substr(at));
-      if (c.state == CodePoint::cut) break;
+      if (c.state == CodePoint::incomplete) break;
       if (c.state == CodePoint::whole) {
         text.append(held_, at, c.bytes);
       } else {
