@@ -107,6 +107,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/sample.hpp
     tpx/kernel/softmax.hpp
     tpx/kernel/strided.hpp
+    tpx/kernel/sum_rows.hpp
     tpx/kernel/sum_squares.hpp
     tpx/kernel/tile.hpp)
 set(TPX_tensor_HEADERS
@@ -124,6 +125,7 @@ set(TPX_tensor_HEADERS
     tpx/tensor/run_plan.hpp
     tpx/tensor/step_in_place.hpp
     tpx/tensor/step_pieces.hpp
+    tpx/tensor/sum_step.hpp
     tpx/tensor/view.hpp)
 set(TPX_io_HEADERS
     tpx/io/bpe_gguf.hpp
@@ -209,6 +211,7 @@ set(TPX_ops_HEADERS
     tpx/ops/op.hpp
     tpx/ops/pointwise.hpp
     tpx/ops/redistribute.hpp
+    tpx/ops/redistribute_add.hpp
     tpx/ops/redistribute_async.hpp
     tpx/ops/recompute.hpp
     tpx/ops/reduce.hpp

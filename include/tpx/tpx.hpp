@@ -63,6 +63,7 @@
 #include <tpx/ops/mean_pool.hpp>
 #include <tpx/ops/pointwise.hpp>
 #include <tpx/ops/redistribute.hpp>
+#include <tpx/ops/redistribute_add.hpp>
 #include <tpx/ops/redistribute_async.hpp>
 #include <tpx/ops/recompute.hpp>
 #include <tpx/ops/reduce.hpp>

@@ -83,6 +83,10 @@ class Nodes {
                      Element element, F&& f, bool even = true) const {
     return nodes_ == 1 && inside_.read_in_place(what, buffer, count, elements, element, std::forward<F>(f), even);
   }
+  template <class F>
+  bool sum_in_place(const void* send, void* recv, std::int64_t count, Element element, F&& f) const {
+    return nodes_ == 1 && inside_.sum_in_place(send, recv, count, element, std::forward<F>(f));
+  }
 
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,
                   Queue = {}) const {

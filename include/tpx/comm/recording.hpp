@@ -60,6 +60,13 @@ class Recording {
     if (done) add(what, elements, element);
     return done;
   }
+  template <class F>
+  requires requires(const Comm& comm) { comm.symmetric_memory(); }
+  bool sum_in_place(const void* send, void* recv, std::int64_t count, Element element, F&& f) const {
+    const bool done = inner_.sum_in_place(send, recv, count, element, std::forward<F>(f));
+    if (done) add(Collective::all_reduce, count, element);
+    return done;
+  }
 
   void all_reduce(const void* send, void* recv, std::int64_t count, Element element, Reduction reduction,
                   Queue queue = {}) const {

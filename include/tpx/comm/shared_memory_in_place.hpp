@@ -149,18 +149,39 @@ inline void reduce_slices(const SharedWindow& w, const Call& call, Shown& shown)
                    std::min(call.count, begin + each), call.element, call.reduction);
 }
 
+/// How an all-reduce goes whose buffers all ranks have shown: each rank sums a slice and puts it everywhere, or all
+/// of it for itself.
+enum class Way { none, slices, pulled };
+
+inline Way way_of(const SharedWindow& w, const Shown& shown, std::int64_t bytes) {
+  if (!shown.all_send()) return Way::none;
+  const bool may_pull = shown.none_overwrites();
+  if (shown.all_recv() && (bytes > pulled_bytes || !may_pull)) return Way::slices;
+  return may_pull && (bytes <= pulled_bytes || w.ranks() <= pulled_ranks) ? Way::pulled : Way::none;
+}
+
 inline bool all_reduce(SharedWindow& w, const GroupHeap& heap, const Call& call, const void* send, void* recv) {
   const std::int64_t bytes = call.count * element_size(call.element);
   Shown shown(w, heap, call, {heap.offset_of(send, bytes), heap.offset_of(recv, bytes)});
-  if (!shown.all_send()) return false;
-  const bool may_pull = shown.none_overwrites();
-  if (shown.all_recv() && (bytes > pulled_bytes || !may_pull)) {
+  const Way way = way_of(w, shown, bytes);
+  if (way == Way::none) return false;
+  if (way == Way::slices) {
     reduce_slices(w, call, shown);
-  } else if (may_pull && (bytes <= pulled_bytes || w.ranks() <= pulled_ranks)) {
-    combine_terms(recv, shown.terms(0, call.element), call.count, call.element, call.reduction);
   } else {
-    return false;
+    combine_terms(recv, shown.terms(0, call.element), call.count, call.element, call.reduction);
   }
+  w.meet(call);
+  return true;
+}
+
+/// f(terms, results), which sums as all_reduce does: the buffers of all ranks, or recv alone.
+template <class F>
+bool sum(SharedWindow& w, const GroupHeap& heap, const Call& call, const void* send, void* recv, F&& f) {
+  const std::int64_t bytes = call.count * element_size(call.element);
+  Shown shown(w, heap, call, {heap.offset_of(send, bytes), heap.offset_of(recv, bytes)});
+  const Way way = way_of(w, shown, bytes);
+  if (way == Way::none) return false;
+  f(shown.terms(0, call.element), way == Way::slices ? shown.outs() : std::span<void* const>(&recv, 1));
   w.meet(call);
   return true;
 }

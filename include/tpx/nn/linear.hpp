@@ -11,6 +11,7 @@
 #include <tpx/ops/add.hpp>
 #include <tpx/ops/matmul.hpp>
 #include <tpx/ops/redistribute.hpp>
+#include <tpx/ops/redistribute_add.hpp>
 
 namespace tpx {
 
@@ -138,10 +139,11 @@ class RowParallelLinear {
       : weight_(make(mesh, name, in, out, seed, deviation)),
         bias_(make_constant<T, bias_placement>(mesh, name + ".bias", {out}, T(0))) {}
 
-  template <class X>
-  auto operator()(const X& x) const {
+  /// @param  residual  none, or one that is added to y in the same pass: [...,n] as Gives
+  template <class X, class... Residual>
+  auto operator()(const X& x, const Residual&... residual) const {
     detail::check_accepts<Accepts, X>();
-    return add(redistribute<Gives>(matmul<InDims>(split(x), weight_)), bias_);  // P, then as Gives
+    return redistribute_add<Gives>(matmul<InDims>(split(x), weight_), bias_, residual...);  // P, then as Gives
   }
 
   template <class F>

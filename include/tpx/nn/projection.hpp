@@ -52,10 +52,12 @@ class Projection {
   template <class X>
   auto operator()(const X& x) const {
     auto y = matmul<InDims>(x, weight_);
-    if constexpr (as_it_comes) {
-      return with_bias(std::move(y));
+    if constexpr (std::is_same_v<decltype(y), refused>) {
+      return y;
+    } else if constexpr (as_it_comes) {
+      return bias_ ? add(std::move(y), *bias_) : std::move(y);
     } else {
-      return with_bias(redistribute<Gives>(std::move(y)));
+      return bias_ ? redistribute_add<Gives>(std::move(y), *bias_) : redistribute<Gives>(std::move(y));
     }
   }
 
@@ -66,15 +68,6 @@ class Projection {
   }
 
  private:
-  template <class Y>
-  auto with_bias(Y y) const {
-    if constexpr (std::is_same_v<Y, refused>) {
-      return y;
-    } else {
-      return bias_ ? add(std::move(y), *bias_) : std::move(y);
-    }
-  }
-
   Parameter<T, InDims + OutDims, parameter_layout_t<Mesh, weight_placement>, Mesh> weight_;
   std::optional<Parameter<T, OutDims, parameter_layout_t<Mesh, bias_placement>, Mesh>> bias_;
 };

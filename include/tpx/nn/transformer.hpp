@@ -29,9 +29,10 @@ class Mlp {
       : in_(mesh, name + ".in", features, {hidden}, seed, deviation),
         out_(mesh, name + ".out", {hidden}, features, seed, output_deviation) {}
 
-  template <class X>
-  auto operator()(const X& x) const {
-    return out_(gelu_tanh(in_(x)));  // I -> R -> S(hidden) -> P -> I
+  /// @param  residual  none, or one that is added to y where that is summed
+  template <class X, class... Residual>
+  auto operator()(const X& x, const Residual&... residual) const {
+    return out_(gelu_tanh(in_(x)), residual...);  // I -> R -> S(hidden) -> P -> I
   }
 
   template <class F>
@@ -63,10 +64,11 @@ class SelfAttention {
         value_(mesh, name + ".value", features, factors(features, heads), seed, deviation),
         out_(mesh, name + ".out", factors(features, heads), features, seed, output_deviation) {}
 
-  template <class X>
-  auto operator()(const X& x) const {
+  /// @param  residual  none, or one that is added to y where that is summed
+  template <class X, class... Residual>
+  auto operator()(const X& x, const Residual&... residual) const {
     const auto r = redistribute<Replicate<Axis>>(x);  // once for three uses: one all-reduce in backward
-    return out_(attention(query_(r), key_(r), value_(r), Mask::causal));
+    return out_(attention(query_(r), key_(r), value_(r), Mask::causal), residual...);
   }
 
   template <class F>
@@ -131,9 +133,9 @@ class TransformerBlock {
   template <class X>
   auto operator()(const X& x) const {
     const auto block = [this](const auto& in) {
-      const auto attended = [this](const auto& v) { return attention_(norm1_(v)); };
-      const auto a = add(in, again_ == Recompute::attention ? recompute(attended, in) : attended(in));
-      return add(a, mlp_(norm2_(a)));
+      const auto attended = [this](const auto& v) { return attention_(norm1_(v), v); };
+      const auto a = again_ == Recompute::attention ? recompute(attended, in) : attended(in);
+      return mlp_(norm2_(a), a);
     };
     return again_ == Recompute::block ? recompute(block, x) : block(x);
   }
