@@ -58,8 +58,10 @@ int train(World& world, const Options& options) {
 
   const std::int64_t first = options.resume.empty() ? 0 : trainer.resume();
   if (speaks && first > 0) std::printf("going on with step %lld\n", static_cast<long long>(first + 1));
-  // All steps communicate the same, but where the parameters are averaged now and then.
-  const std::int64_t predicted_steps = options.sync_every == 1 ? 1 : options.steps - first;
+  // All steps communicate the same, but where the parameters are averaged now and then, or gathered before use:
+  // in the order in which the step before used them.
+  const bool all_same = options.sync_every == 1 && options.zero < 3;
+  const std::int64_t predicted_steps = all_same ? 1 : options.steps - first;
   const tpx::comm::CommLog predicted = predict<T>(options, text, sizes, world.rank(), first, predicted_steps);
   world.log().clear();
   ProgressReport progress(options, first, trainer.tokens_per_step(), speaks);

@@ -70,6 +70,7 @@ class Trainer {
                mesh.template coordinate<pp>()),
         pipeline_(mesh, model_, pipeline_schedule_),
         data_(model_, {.zero = options.zero,
+                       .bucket_bytes = options.zero < 3 ? 0 : bytes_of_layer(),
                        .sync_every = options.sync_every,
                        .adamw = {.beta2 = 0.99, .weight_decay = options.weight_decay}}),
         schedule_{options.learning_rate, options.learning_rate / 10, options.warm_up, options.steps} {}
@@ -182,6 +183,11 @@ class Trainer {
   }
 
   int stages() const { return mesh_.template size<pp>(); }
+
+  /// Of its weights on this rank: what ZeRO's stage 3 is to gather at a time.
+  std::int64_t bytes_of_layer() const {
+    return 12 * options_.hidden * options_.hidden / mesh_.template size<tp>() * std::int64_t{sizeof(T)};
+  }
 
   tpx::PipelineSchedule schedule_of(const Options& options) const {
     const tpx::PipelineKind kind = tpx::pipeline_kind(options.schedule);
