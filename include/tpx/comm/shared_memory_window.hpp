@@ -35,6 +35,15 @@ class Patience {
   static constexpr std::chrono::milliseconds grace{50};
   static constexpr std::chrono::microseconds nap{50};
 
+  /// A moment, for the processor.
+  static void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+
   /// Waits a little. True when it is time to see whether the other is still there.
   bool wait() {
     if (turns_ < spins) {
@@ -57,14 +66,6 @@ class Patience {
   }
 
  private:
-  static void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
-
   int turns_ = 0;
   std::chrono::steady_clock::time_point look_;
 };
@@ -170,6 +171,8 @@ class SharedWindow {
     mine.call = call;
     mine.offsets = buffers;
     mine.met.store(now, std::memory_order_release);
+    // Ranks that are in step write at the same time: who reads a line just before takes it from its writer.
+    Patience::pause();
     bool differ = false;
     for (int other = 0; other < ranks_; ++other) {
       if (other == rank_) continue;
@@ -177,8 +180,6 @@ class SharedWindow {
       if (theirs.met.load(std::memory_order_acquire) < now) wait_for(other, now, call);
       differ = differ || theirs.call != call;
     }
-    // Nobody reads the flag of the last meeting any more: by the next it is here again, to be written.
-    __builtin_prefetch(&flag(rank_, now + 1), 1);
     if (differ) [[unlikely]]
       calls_differ(now);
   }
