@@ -9,6 +9,7 @@
 
 #include <tpx/comm/self.hpp>
 #include <tpx/train/calibrate.hpp>
+#include <tpx/train/pipeline_check.hpp>
 #include <tpx/train/planner.hpp>
 
 #include "io/scratch.hpp"
@@ -134,6 +135,32 @@ TEST_CASE("a step is its parts: bubble by the formula, ZeRO shards memory, recom
   // 24 B s l h^2 and a sixth of s over h more, three times and four; 6 B s h V.
   CHECK(counted_flops(model.job(), false) ==
         doctest::Approx(72.0 * 48 * 32 * 12 * 48 * 48 * (1 + 32.0 / 288) + 6.0 * 48 * 32 * 48 * 12));
+}
+
+TEST_CASE(
+    "the bubble of every schedule, of what a chunk of layers does on the abstract mesh, is the formula's") {
+  const Cluster cluster = round_cluster();
+  GptConfig config = small();
+  for (const Recompute recompute : {Recompute::none, Recompute::attention, Recompute::block}) {
+    config.recompute = recompute;
+    const GptParts parts = gpt_parts(config, 2, 1);
+    const PipelineDurations chunk{detail::pass_time(cluster, parts.block_forward, 1).total(),
+                                  detail::pass_time(cluster, parts.block_backward, 1).total(), 0};
+    CHECK(chunk.backward > 1.5 * chunk.forward);
+    for (const int ranks : {2, 3, 4, 8}) {
+      for (const int micro_batches : {8, 24}) {
+        const auto share = [&](PipelineKind kind, int chunks) {
+          return simulate(make_pipeline_schedule(kind, ranks, micro_batches, chunks, chunk), chunk)
+              .bubble_share();
+        };
+        const double formula = bubble_formula(ranks, micro_batches);
+        CHECK(share(PipelineKind::gpipe, 1) == doctest::Approx(formula).epsilon(1e-9));
+        CHECK(share(PipelineKind::one_f_one_b, 1) == doctest::Approx(formula).epsilon(1e-9));
+        CHECK(share(PipelineKind::interleaved, 3) ==
+              doctest::Approx(bubble_formula(ranks, micro_batches, 3)).epsilon(0.05));
+      }
+    }
+  }
 }
 
 TEST_CASE("a search looks at each mesh once, best first, and says why the others are out") {
