@@ -86,18 +86,23 @@ TEST_CASE_TEMPLATE("permute swaps the two outer dims", Types, TPX_KERNEL_TEST_TY
 TEST_CASE_TEMPLATE("copy_block moves a block and touches nothing else", Types, TPX_KERNEL_TEST_TYPES) {
   using T = typename Types::value_type;
   const typename Types::space exec;
-  const auto x = noise(6 * 11, 2);
-  const auto src = to<T>(x);
-  std::vector<T> dst(5 * 9, T(7));
-  kernel::copy_block(exec, src.data() + 2, 11, dst.data() + 3, 9, 5, 4);
-  kernel::copy_block(exec, src.data(), 11, dst.data(), 9, 0, 4);
-  kernel::copy_block(exec, src.data(), 11, dst.data(), 9, 5, 0);
-  exec.fence();
-  reference::Array expected(5 * 9, 7.0);
-  for (std::size_t r = 0; r < 5; ++r) {
-    for (std::size_t c = 0; c < 4; ++c) expected[r * 9 + 3 + c] = x[r * 11 + 2 + c];
+  // Of rows that are less than a piece, some pieces and a rest, and more than is taken in pieces.
+  for (const std::size_t columns : {4U, 150U, 2100U}) {
+    const std::size_t from = columns + 7, to_stride = columns + 5;
+    const auto x = noise(static_cast<std::int64_t>(6 * from), 2);
+    const auto src = to<T>(x);
+    std::vector<T> dst(5 * to_stride, T(7));
+    const auto i64 = [](std::size_t n) { return static_cast<std::int64_t>(n); };
+    kernel::copy_block(exec, src.data() + 2, i64(from), dst.data() + 3, i64(to_stride), 5, i64(columns));
+    kernel::copy_block(exec, src.data(), i64(from), dst.data(), i64(to_stride), 0, i64(columns));
+    kernel::copy_block(exec, src.data(), i64(from), dst.data(), i64(to_stride), 5, 0);
+    exec.fence();
+    reference::Array expected(5 * to_stride, 7.0);
+    for (std::size_t r = 0; r < 5; ++r) {
+      for (std::size_t c = 0; c < columns; ++c) expected[r * to_stride + 3 + c] = x[r * from + 2 + c];
+    }
+    CHECK(difference(dst, expected) == 0);
   }
-  CHECK(difference(dst, expected) == 0);
 }
 
 TEST_CASE_TEMPLATE("copy, fill, accumulate, scale, add", Types, TPX_KERNEL_TEST_TYPES) {
