@@ -114,9 +114,8 @@ inline Recompute recompute_kind(std::string_view text) {
 ///
 ///   x = x + attention(norm(x)),   y = x + mlp(norm(x))          x, y  [b,s,h]
 ///
-/// @comm   forward: two all_reduces of (b, s, h) over Axis.  backward: two of the same, and those of the
-/// forward
-///         that is recomputed: one with Recompute::attention, two with Recompute::block
+/// @comm   forward: two all_reduces of (b, s, h) over Axis.  backward: two of the same, and those of what is
+///         recomputed: one for Recompute::attention, two for Recompute::block
 /// @pre    what is recomputed: the block is there, and where it was, until backward
 template <class T, class Mesh, class Axis>
 class TransformerBlock {
