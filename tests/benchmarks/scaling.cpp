@@ -15,6 +15,20 @@
 //   crossover_training     h 16: 2.4 MF are 22 us, the half is more than 4 x 1.5 us                      16
 //   crossover_decoding     h 96: 0.4 MB at 100 GB/s are 4 us, the half is more than 2 x 0.5 us and       96
 //                          what is not split
+//
+// Found for the block on two cores of a 2.6 GHz EPYC, half of one rank's time being 24 ms:
+//
+//   halves that send nothing     1.00 to 1.01 one rank at a time, 1.015 to 1.03 both at once: the cores share
+//                                cache and memory, which is the limit of both ratios
+//   bias and residual added in the pass that sums, each rank its rows; sums and additions in the memory of
+//   temporaries (predicted: 0.2 ms less in collectives, 0.2 ms less in additions, so 0.015 less of the ratio)
+//     in collectives             0.23 to 0.50 ms became 0.13, with both additions in it; additions apart from
+//                                them 0.28 ms became 0.09
+//     block_tp2_over_half        1.030 to 1.052 became 1.023 to 1.037 in runs that took turns
+//     block_tp2_sp_over_half     1.020 to 1.040 became 1.020 to 1.026
+//   norms, forward and backward  0.23 ms, half of which is in the share too: what is left of common work
+//   a product for each shard where it lies instead of one of the gathered (not done: backward needs the copy)
+//     (256 x 512) x 256, x 1024  18 and 86 us more, as the weight is packed for each; the copy takes 12 to 22
 #include <tpx/comm/shared_memory.hpp>
 #include <tpx/nn/transformer.hpp>
 

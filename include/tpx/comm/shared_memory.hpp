@@ -114,11 +114,11 @@ class SharedMemory {
     return detail::in_place::read(live(), heap_, call, buffer, count, f);
   }
 
-  /// f(terms, results), for an all-reduce to whose sum more is done on the way: terms[k] is what rank k sends. Where
-  /// `results` has as many, f sums a share of its own and puts it into all of them; where it has one, which is recv,
-  /// f sums everything. It throws nothing. Afterwards this rank's result is whole.
+  /// f(terms, results), for an all-reduce to whose sum more is done on the way: terms[k] is what rank k sends.
+  /// Where `results` has as many, f sums a share of its own and puts it into all of them; where it has one,
+  /// recv, f sums everything. It throws nothing. Afterwards this rank's result is whole.
   ///
-  /// @return false on every rank where the buffers are small, or other memory than symmetric: then f is not called
+  /// @return false on every rank where the buffers are small or not symmetric: then f is not called
   /// @comm   two meetings
   template <class F>
   bool sum_in_place(const void* send, void* recv, std::int64_t count, Element element, F&& f) const {

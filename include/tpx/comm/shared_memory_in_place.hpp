@@ -149,8 +149,8 @@ inline void reduce_slices(const SharedWindow& w, const Call& call, Shown& shown)
                    std::min(call.count, begin + each), call.element, call.reduction);
 }
 
-/// How an all-reduce goes whose buffers all ranks have shown: each rank sums a slice and puts it everywhere, or all
-/// of it for itself.
+/// How an all-reduce goes whose buffers all ranks have shown: each rank sums a slice and puts it everywhere, or
+/// all of it for itself.
 enum class Way { none, slices, pulled };
 
 inline Way way_of(const SharedWindow& w, const Shown& shown, std::int64_t bytes) {

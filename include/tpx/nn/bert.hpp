@@ -69,8 +69,8 @@ class BertBlock {
   template <class X, class Lengths>
   auto operator()(const X& x, const Lengths& lengths) const {
     const auto r = redistribute<IntoAttention>(x);  // once for three uses
-    const auto a = norm1_(add(x, output_(attention(query_(r), key_(r), value_(r), Mask::none, lengths))));
-    return norm2_(add(a, down_(gelu(up_(redistribute<IntoMlp>(a))))));
+    const auto a = norm1_(output_(attention(query_(r), key_(r), value_(r), Mask::none, lengths), x));
+    return norm2_(down_(gelu(up_(redistribute<IntoMlp>(a))), a));
   }
 
   template <class F>

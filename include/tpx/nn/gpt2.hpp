@@ -66,8 +66,8 @@ class Gpt2Block {
   template <class X, class Keys>
   auto operator()(const X& x, std::size_t layer, Keys& keys) const {
     const auto r = redistribute<IntoAttention>(norm1_(x));  // once for three uses
-    const auto a = add(x, output_(keys.template attend<false>(layer, query_(r), key_(r), value_(r))));
-    return add(a, down_(gelu_tanh(up_(redistribute<IntoMlp>(norm2_(a))))));
+    const auto a = output_(keys.template attend<false>(layer, query_(r), key_(r), value_(r)), x);
+    return down_(gelu_tanh(up_(redistribute<IntoMlp>(norm2_(a)))), a);
   }
 
   template <class F>

@@ -71,13 +71,14 @@ class LlamaAttention {
         value_(mesh, weights, name + ".v_proj", {c.hidden}, {c.kv_heads, c.head_dim}, c.attention_bias),
         output_(mesh, weights, name + ".o_proj", query_factors(c), {c.hidden}, false) {}
 
-  template <class X, class Positions, class Table, class Keys>
-  auto operator()(const X& x, const Positions& position, const Table& table, std::size_t layer,
-                  Keys& keys) const {
+  /// @param  residual  none, or one that is added to the result
+  template <class X, class Positions, class Table, class Keys, class... Residual>
+  auto operator()(const X& x, const Positions& position, const Table& table, std::size_t layer, Keys& keys,
+                  const Residual&... residual) const {
     const auto r = redistribute<Entering>(x);  // once for three uses
     const auto q = rotary(query_(r), position, table);
     const auto k = rotary(key_(r), position, table);
-    return output_(keys.template attend<shared_keys>(layer, q, k, value_(r)));
+    return output_(keys.template attend<shared_keys>(layer, q, k, value_(r)), residual...);
   }
 
   template <class F>
@@ -117,10 +118,11 @@ class LlamaMlp {
         up_(mesh, weights, name + ".up_proj", {c.hidden}, {c.ffn}, false),
         down_(mesh, weights, name + ".down_proj", {c.ffn}, {c.hidden}, false) {}
 
-  template <class X>
-  auto operator()(const X& x) const {
+  /// @param  residual  none, or one that is added to the result
+  template <class X, class... Residual>
+  auto operator()(const X& x, const Residual&... residual) const {
     const auto r = redistribute<Entering>(x);
-    return down_(multiply(silu(gate_(r)), up_(r)));
+    return down_(multiply(silu(gate_(r)), up_(r)), residual...);
   }
 
   template <class F>
@@ -157,8 +159,8 @@ class LlamaBlock {
   template <class X, class Positions, class Table, class Keys>
   auto operator()(const X& x, const Positions& position, const Table& table, std::size_t layer,
                   Keys& keys) const {
-    const auto a = add(x, attention_(norm1_(x), position, table, layer, keys));
-    return add(a, mlp_(norm2_(a)));
+    const auto a = attention_(norm1_(x), position, table, layer, keys, x);
+    return mlp_(norm2_(a), a);
   }
 
   template <class F>

@@ -61,6 +61,20 @@ class Projection {
     }
   }
 
+  /// y + residual, which is added where y is summed over the ranks.
+  template <class X, class Residual>
+  auto operator()(const X& x, const Residual& residual) const {
+    auto y = matmul<InDims>(x, weight_);
+    if constexpr (std::is_same_v<decltype(y), refused>) {
+      return y;
+    } else if constexpr (as_it_comes) {
+      return bias_ ? add(residual, add(std::move(y), *bias_)) : add(residual, std::move(y));
+    } else {
+      return bias_ ? redistribute_add<Gives>(std::move(y), *bias_, residual)
+                   : redistribute_add<Gives>(std::move(y), residual);
+    }
+  }
+
   template <class F>
   void visit(F&& f) {
     f(weight_);

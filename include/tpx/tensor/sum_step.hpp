@@ -15,11 +15,12 @@ namespace tpx::detail {
 /// What is added to a sum over ranks.
 template <class T>
 struct Added {
-  const T* bias;         ///< (columns), to each row
-  const T* residual;     ///< as large as the result, where there is one
-  bool has_residual;     ///< which an abstract mesh cannot tell from the pointer
-  std::int64_t columns;  ///< product of the result's last extents, those of the bias
-  int row_dims;          ///< its dims before them
+  const T* bias = nullptr;      ///< (columns), to each row
+  const T* residual = nullptr;  ///< as large as the result
+  bool has_bias = false;        ///< which an abstract mesh cannot tell from the pointers
+  bool has_residual = false;
+  std::int64_t columns = 0;  ///< product of the result's last extents: those of the bias, if there is one
+  int row_dims = 0;          ///< its dims before them
 };
 
 /// A step from Partial sums, to whose result more is added in the pass that sums. Where the ranks read one
@@ -143,7 +144,7 @@ class SumStep : public StepRunner<T, Mesh> {
   template <class Kernels>
   void launch(const Added<T>& added, Kernels&& kernels) {
     const std::int64_t n = this->after_.count();
-    const int operands = added.has_residual ? 3 : 2;
+    const int operands = 1 + int{added.has_bias} + int{added.has_residual};
     this->mesh_.context().launch({(operands - 1) * n, operands * bytes(n)}, kernels);
   }
 };
