@@ -8,6 +8,19 @@
 // call and only the call is timed; a sample is the median of its calls on the slower rank, and samples of both
 // ways take turns. On 4 ranks the barrier, in microseconds. Prints a line `bench {...}` each; the exit code
 // says whether they ran and both ways agreed.
+//
+// What two cores can do depends on how far apart they are, which on a virtual machine changes by the minute: a line
+// crosses in 50 ns where they share a cache, in 220 ns where they do not. So limit and outcome near and far; copying
+// half of a rank's 4 MB takes 0.5 of the memcpy, from the far core, measured alone, 0.77.
+//
+//                        predicted                                           limit        measured
+//   allreduce_1k         a flag and then the sums' lines cross, and two      0.40  0.44   0.33-0.43  0.37-0.49
+//                        copies of 20 ns; MPI takes 0.36 or 1.1 us
+//   allreduce_4m         the bytes of a memcpy, but half of the lines, as    0.50  0.77   0.53-0.58  0.77-0.97
+//                        none is only written
+//   allreduce_16m        a line of memory moves twice, in a memcpy 3 times   0.67         0.40-0.56
+//   redistribute_s0_s1   half from the own shard, half from the other's      1.00  1.27   1.13-1.25  1.6-1.9
+//                        (as two dense halves, not rows: measured 1.1, 1.5)
 #include <mpi.h>
 
 #include <algorithm>
