@@ -14,8 +14,8 @@
 // half of a rank's 4 MB takes 0.5 of the memcpy, from the far core, measured alone, 0.77.
 //
 //                        predicted                                           limit        measured
-//   allreduce_1k         a flag and then the sums' lines cross, and two      0.40  0.44   0.33-0.43  0.37-0.49
-//                        copies of 20 ns; MPI takes 0.36 or 1.1 us
+//   allreduce_1k         a flag and then its lines are read, in 40 or 180    0.31  0.35   0.33-0.43  0.37-0.49
+//                        ns, two copies of 15 ns; MPI takes 0.36 or 1.1 us
 //   allreduce_4m         the bytes of a memcpy, but half of the lines, as    0.50  0.77   0.53-0.58  0.77-0.97
 //                        none is only written
 //   allreduce_16m        a line of memory moves twice, in a memcpy 3 times   0.67         0.40-0.56
