@@ -90,9 +90,11 @@ TEST_CASE("gradients: what would be a silently wrong sum is an error that says w
     Gradients gradients(model);
     forward_and_backward(tape, model);
     (void)gradients.reduce<over<dp>>();
-    CHECK_THROWS_WITH_AS((void)gradients.reduce<over<dp>>(), doctest::Contains("reset() comes before the next"), Error);
+    CHECK_THROWS_WITH_AS((void)gradients.reduce<over<dp>>(), doctest::Contains("reset() comes before the next"),
+                         Error);
     CHECK_THROWS_WITH_AS((void)gradient(model.w), doctest::Contains("reduced.gradient(parameter)"), Error);
-    CHECK_THROWS_WITH_AS(forward_and_backward(tape, model), doctest::Contains("reset before the next backward"), Error);
+    CHECK_THROWS_WITH_AS(forward_and_backward(tape, model), doctest::Contains("reset before the next backward"),
+                         Error);
     CHECK_THROWS_WITH_AS(Gradients second(model), doctest::Contains("one Gradients at a time"), Error);
     gradients.reset();
     forward_and_backward(tape, model);
@@ -116,7 +118,8 @@ TEST_CASE("an optimizer steps the model whose state it has, and no other of its 
   AdamW adamw(small);
   Gradients ours(small), others(large);
   adamw.step(ours.reduce<over<dp>>(), 1e-3);
-  CHECK_THROWS_WITH_AS(adamw.step(others.reduce<over<dp>>(), 1e-3), doctest::Contains("whose state it has"), Error);
+  CHECK_THROWS_WITH_AS(adamw.step(others.reduce<over<dp>>(), 1e-3), doctest::Contains("whose state it has"),
+                       Error);
   CHECK(adamw.steps() == 1);
   ours.reset();
   adamw.step(ours.reduce<over<dp>>(), 1e-3);

@@ -63,7 +63,8 @@ class TapeNodes {
     return at(node).gradient.template as<T>();
   }
   const Buffer& gradient_buffer(int node) { return at(node).gradient; }
-  /// The gradient of a record's result for one who is the last to use it: not held here any more unless it is asked for.
+  /// The gradient of a record's result for one who is the last to use it: not held here any more unless it is
+  /// asked for.
   Buffer take_gradient(int node) {
     Node& n = at(node);
     return n.kept ? n.gradient : std::move(n.gradient);

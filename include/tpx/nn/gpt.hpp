@@ -19,9 +19,9 @@ struct GptConfig {
   std::int64_t classes = 0;     ///< of which are tokens, the rest is padding; 0: all
   std::int64_t context = 64;    ///< positions
   std::int64_t layers = 4;
-  std::int64_t hidden = 192;    ///< features of an activation
+  std::int64_t hidden = 192;  ///< features of an activation
   std::int64_t heads = 12;
-  std::int64_t ffn = 0;         ///< features inside the MLP; 0: four times hidden
+  std::int64_t ffn = 0;  ///< features inside the MLP; 0: four times hidden
   std::uint64_t seed = 1;
   Recompute recompute = Recompute::none;  ///< what of each block backward computes again
 
@@ -34,19 +34,21 @@ inline void check(const GptConfig& c, std::int64_t ranks) {
     if (!fits) fail("tpx::Gpt: " + sentence);
   };
   const auto text = [](std::int64_t n) { return std::to_string(n); };
-  rule(c.vocabulary >= 1 && c.context >= 1 && c.layers >= 1 && c.hidden >= 1 && c.heads >= 1 && c.mlp_features() >= 1,
+  rule(c.vocabulary >= 1 && c.context >= 1 && c.layers >= 1 && c.hidden >= 1 && c.heads >= 1 &&
+           c.mlp_features() >= 1,
        "vocabulary, context, layers, hidden, heads and ffn are at least 1");
   rule(c.classes >= 0 && c.classes <= c.vocabulary,
        "the classes are part of the vocabulary; " + text(c.classes) + " of " + text(c.vocabulary));
   rule(c.hidden % c.heads == 0,
        "hidden is a multiple of heads; hidden = " + text(c.hidden) + ", heads = " + text(c.heads));
-  rule(c.heads >= ranks, "each rank of the tensor axis has a head; heads = " + text(c.heads) + ", ranks = " + text(ranks));
+  rule(c.heads >= ranks,
+       "each rank of the tensor axis has a head; heads = " + text(c.heads) + ", ranks = " + text(ranks));
   rule(c.heads % ranks == 0,
        "heads are a multiple of the tensor axis; heads = " + text(c.heads) + ", ranks = " + text(ranks));
-  rule(c.mlp_features() % ranks == 0,
-       "the MLP's features are a multiple of the tensor axis; ffn = " + text(c.mlp_features()) + ", ranks = " + text(ranks));
-  rule(c.vocabulary % ranks == 0,
-       "the vocabulary is a multiple of the tensor axis; vocabulary = " + text(c.vocabulary) + ", ranks = " + text(ranks));
+  rule(c.mlp_features() % ranks == 0, "the MLP's features are a multiple of the tensor axis; ffn = " +
+                                          text(c.mlp_features()) + ", ranks = " + text(ranks));
+  rule(c.vocabulary % ranks == 0, "the vocabulary is a multiple of the tensor axis; vocabulary = " +
+                                      text(c.vocabulary) + ", ranks = " + text(ranks));
 }
 
 namespace detail {
@@ -62,8 +64,15 @@ auto make_gpt_positions(const Mesh& mesh, const GptConfig& c) {
 /// Block number i. The residual stream adds up over the depth: its contributions start smaller, as in GPT-2.
 template <class T, class Axis, class Mesh>
 TransformerBlock<T, Mesh, Axis> make_gpt_block(const Mesh& mesh, const GptConfig& c, std::int64_t i) {
-  return {mesh, "block" + std::to_string(i), c.hidden, c.heads, c.mlp_features(), c.seed, 0.02,
-          0.02 / std::sqrt(2.0 * static_cast<double>(c.layers)), c.recompute};
+  return {mesh,
+          "block" + std::to_string(i),
+          c.hidden,
+          c.heads,
+          c.mlp_features(),
+          c.seed,
+          0.02,
+          0.02 / std::sqrt(2.0 * static_cast<double>(c.layers)),
+          c.recompute};
 }
 
 }  // namespace detail
@@ -76,7 +85,8 @@ TransformerBlock<T, Mesh, Axis> make_gpt_block(const Mesh& mesh, const GptConfig
 /// Parameters are Replicate on the mesh's data axes, so their gradients are Partial there.
 ///
 /// @comm   forward: one all_reduce of (b, s, h) over Axis for the embedding, two for each block; the loss
-///         all_reduces (b, s) and 2 (b, s).  backward: two of (b, s, h) for each block, one for the output layer
+///         all_reduces (b, s) and 2 (b, s).  backward: two of (b, s, h) for each block, one for the output
+///         layer
 /// @see    Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; arXiv:1909.08053
 template <class T, class Mesh, class Axis>
 class Gpt {
@@ -92,7 +102,8 @@ class Gpt {
         positions_(detail::make_gpt_positions<T>(mesh, config)),
         norm_(mesh, "norm", config.hidden) {
     blocks_.reserve(static_cast<std::size_t>(config.layers));
-    for (std::int64_t i = 0; i < config.layers; ++i) blocks_.push_back(detail::make_gpt_block<T, Axis>(mesh, config, i));
+    for (std::int64_t i = 0; i < config.layers; ++i)
+      blocks_.push_back(detail::make_gpt_block<T, Axis>(mesh, config, i));
   }
 
   const GptConfig& config() const { return config_; }

@@ -102,14 +102,15 @@ class Gradients {
       constexpr Spec spec = P::spec;
       constexpr unsigned shards = detail::axes_in(spec, Kind::shard);
       constexpr unsigned all = (1u << Mesh::axes::size) - 1;
-      slots_.push_back({p.track().state, p.shard(), p.local_count(),
-                        detail::axes_in(spec, Kind::replicate), all & ~shards});
+      slots_.push_back(
+          {p.track().state, p.shard(), p.local_count(), detail::axes_in(spec, Kind::replicate), all & ~shards});
     });
     std::set<std::string> names;
     for (const detail::ParameterSlot& slot : slots_) {
       TPX_EXPECTS(names.insert(slot.state->name).second, slot.state->name,
                   "the parameters of a model have distinct names: their random numbers are keyed by them");
-      TPX_EXPECTS(!slot.state->gathered, slot.state->name, "a parameter's gradient lies in one Gradients at a time");
+      TPX_EXPECTS(!slot.state->gathered, slot.state->name,
+                  "a parameter's gradient lies in one Gradients at a time");
     }
     for (const detail::ParameterSlot& slot : slots_) add_group(slot.reduced_over);
     for (Group& group : groups_) lay_out(group);
