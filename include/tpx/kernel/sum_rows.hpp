@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <type_traits>
 
 #include <tpx/kernel/group.hpp>
 
@@ -33,30 +32,31 @@ struct RowSum {
 
 namespace impl {
 
+/// A row by the lanes of a team.
 template <class T>
-struct SumRows {
+struct SumRowByTeam {
   RowSum<T> sum;
-
   template <class Group>
   KOKKOS_FUNCTION void operator()(const Group& group, std::int64_t row) const {
     const std::int64_t base = row * sum.columns;
-    if constexpr (std::is_same_v<Group, HostGroup>) {
-      on_host(base);
-    } else {
-      for (std::int64_t c = group.lane(); c < sum.columns; c += group.width()) {
-        T s = sum.term[0][base + c];
-        for (int k = 1; k < sum.terms; ++k) s += sum.term[k][base + c];
-        if (sum.bias != nullptr) s += sum.bias[c];
-        if (sum.residual != nullptr) s = sum.residual[base + c] + s;
-        for (int k = 0; k < sum.results; ++k) sum.result[k][base + c] = s;
-      }
+    for (std::int64_t c = group.lane(); c < sum.columns; c += group.width()) {
+      T s = sum.term[0][base + c];
+      for (int k = 1; k < sum.terms; ++k) s += sum.term[k][base + c];
+      if (sum.bias != nullptr) s += sum.bias[c];
+      if (sum.residual != nullptr) s = sum.residual[base + c] + s;
+      for (int k = 0; k < sum.results; ++k) sum.result[k][base + c] = s;
     }
   }
+};
 
- private:
+/// A row by a thread of the host.
+template <class T>
+struct SumRow {
+  RowSum<T> sum;
   /// In pieces that stay in registers or the nearest cache from the first term to the last result. A result may
   /// be one of the terms, so what is summed has memory of its own, which the compiler knows to lie apart.
-  void on_host(std::int64_t base) const {
+  void operator()(std::int64_t row) const {
+    const std::int64_t base = row * sum.columns;
     constexpr std::int64_t piece = 256, line = 64 / sizeof(T), ahead = 4096 / sizeof(T);
     T s[piece];
     for (std::int64_t c0 = 0; c0 < sum.columns; c0 += piece) {
@@ -101,7 +101,12 @@ struct SumRows {
 /// @pre 1 <= terms, results <= most
 template <class T, class Exec>
 void sum_rows(const Exec& exec, const RowSum<T>& sum, std::int64_t rows) {
-  if (sum.columns > 0) for_groups(exec, "tpx::sum_rows", rows, impl::SumRows<T>{sum});
+  if (sum.columns <= 0) return;
+  if constexpr (is_host_space_v<Exec>) {
+    for_each(exec, "tpx::sum_rows", rows, impl::SumRow<T>{sum});
+  } else {
+    for_groups(exec, "tpx::sum_rows", rows, impl::SumRowByTeam<T>{sum});
+  }
 }
 
 }  // namespace tpx::kernel
