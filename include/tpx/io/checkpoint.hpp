@@ -54,7 +54,8 @@ class Checkpoint {
     return all;
   }
 
-  /// Reads a part of a tensor, whoever stored it.
+  /// Reads a part of a tensor, whoever stored it. Where ranks stored values of their own, the same number of
+  /// ranks gets each its own again, any other the mean.
   /// @throws tpx::Error naming the tensor where it is not there, another, changed, or not all there
   template <class T>
   std::vector<T> read(const TensorPart& part) {
@@ -62,16 +63,38 @@ class Checkpoint {
     if (found == tensors_.end())
       fail("tpx::checkpoint: '" + path_ + "' has no tensor " + detail::quoted(part.name) +
            (tensors_.empty() ? "" : "; the nearest are " + detail::nearest(part.name, tensors_)));
+    int replicas = 1;
+    for (const detail::StoredPart& stored : found->second)
+      replicas = std::max(replicas, stored.part.replica + 1);
+    if (replicas == 1 || replicas == part.replicas)
+      return read_replica<T>(found->second, part, replicas == 1 ? 0 : part.replica);
+    std::vector<T> mean = read_replica<T>(found->second, part, 0);
+    for (int r = 1; r < replicas; ++r) {
+      const std::vector<T> other = read_replica<T>(found->second, part, r);
+      for (std::size_t i = 0; i < mean.size(); ++i) mean[i] += other[i];
+    }
+    for (T& value : mean) value /= static_cast<T>(replicas);
+    return mean;
+  }
+
+ private:
+  struct File {
+    std::string name;
+    std::uint64_t size = 0, sum = 0;
+  };
+
+  template <class T>
+  std::vector<T> read_replica(std::vector<detail::StoredPart>& all, const TensorPart& part, int replica) {
     std::vector<T> values(static_cast<std::size_t>(part.count));
     std::int64_t copied = 0;
     std::vector<const TensorPart*> used;  // ranks that share a tensor over a pipeline may store the same twice
-    for (detail::StoredPart& stored : found->second) {
+    for (detail::StoredPart& stored : all) {
       if (!stored.part.of_same_tensor(part))
         fail("tpx::checkpoint: tensor " + detail::quoted(part.name) + " of '" + path_ + "' is " +
              print(name(stored.part.element), stored.part.global, {}, {}) + "; the model's is " +
              print(name(part.element), part.global, {}, {}));
       const auto same = [&](const TensorPart* other) { return other->same_place(stored.part); };
-      if (std::any_of(used.begin(), used.end(), same)) continue;
+      if (stored.part.replica != replica || std::any_of(used.begin(), used.end(), same)) continue;
       used.push_back(&stored.part);
       const std::int64_t here = detail::copy_overlap(stored.part, stored.bytes.data(), part,
                                                      reinterpret_cast<std::byte*>(values.data()));
@@ -83,12 +106,6 @@ class Checkpoint {
            std::to_string(copied) + " of " + std::to_string(part.count) + " elements that are needed");
     return values;
   }
-
- private:
-  struct File {
-    std::string name;
-    std::uint64_t size = 0, sum = 0;
-  };
 
   void check(detail::StoredPart& stored) const {
     if (stored.checked) return;

@@ -108,10 +108,12 @@ class PartWriter {
 
   /// @param bytes  part.count elements
   void add(const TensorPart& part, std::span<const std::byte> bytes) {
-    TPX_EXPECTS(part.name.find_first_of(" \t\n\r") == std::string::npos && !part.name.empty(), part.name,
-                "the name of a stored tensor has no spaces");
+    TPX_EXPECTS(part.name.find_first_of(" \t\n\r#") == std::string::npos && !part.name.empty(), part.name,
+                "the name of a stored tensor has no spaces and no '#'");
     std::ostringstream line;
-    line << part.name << ' ' << tpx::name(part.element) << ' ' << part.global.ndim();
+    line << part.name;
+    if (part.replicas > 1) line << '#' << part.replica;
+    line << ' ' << tpx::name(part.element) << ' ' << part.global.ndim();
     for (int d = 0; d < part.global.ndim(); ++d)
       line << ' ' << part.global[d] << ' ' << part.at(d) << ' ' << part.local[d];
     line << ' ' << part.begin << ' ' << part.count << ' ' << file_.size() << ' ' << checksum(bytes) << '\n';
@@ -183,6 +185,11 @@ inline std::vector<StoredPart> read_part_index(const std::string& path, std::spa
     std::uint64_t at = 0;
     in >> part.name >> element >> ndim;
     bool good = in && ndim >= 0 && ndim <= Spec::max_dims;
+    if (const auto mark = part.name.find('#'); mark != std::string::npos) {
+      std::istringstream number(part.name.substr(mark + 1));
+      good = good && (number >> part.replica) && part.replica >= 0;
+      part.name.resize(mark);
+    }
     for (int d = 0; good && d < ndim; ++d) {
       std::int64_t global = 0, local = 0;
       good = static_cast<bool>(in >> global >> part.offset[static_cast<std::size_t>(d)] >> local);

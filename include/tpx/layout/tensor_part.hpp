@@ -26,10 +26,11 @@ struct TensorPart {
   Shape local;                                        ///< the box's extents
   std::int64_t begin = 0, count = 0;                  ///< the range of the box's elements
   bool stored = true;                                 ///< whether this rank is the one that stores it
+  int replica = 0, replicas = 1;  ///< where ranks have values of their own: which of how many these are
 
   /// The same elements, whoever stores them.
   bool same_place(const TensorPart& o) const {
-    bool same = of_same_tensor(o) && begin == o.begin && count == o.count;
+    bool same = of_same_tensor(o) && begin == o.begin && count == o.count && replica == o.replica;
     for (int d = 0; same && d < local.ndim(); ++d) same = at(d) == o.at(d) && local[d] == o.local[d];
     return same;
   }

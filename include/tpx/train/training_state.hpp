@@ -22,7 +22,8 @@ void visit_training_state(Model& model, Optimizer& optimizer, F&& f) {
   optimizer.visit_state(model, f);
 }
 
-/// Where ranks along Axis split what they update, each visits its own range of every parameter and its moments.
+/// Where ranks along Axis split what they update, each visits its own range of every parameter and its moments;
+/// where they average parameters now and then, each its own replica of all.
 template <class Axis, class Model, class... More, class F>
 void visit_training_state(Model& model, DataParallel<Axis, Model, More...>& data, F&& f) {
   using T = typename Model::element_type;
@@ -32,8 +33,13 @@ void visit_training_state(Model& model, DataParallel<Axis, Model, More...>& data
     const auto& state = states[i++];
     constexpr int axis = detail::index_of<Axis, typename P::mesh_type::axes>;
     Grid grid = p.mesh().grid();
-    if (data.options().zero > 0 && P::spec[axis].kind == Kind::replicate) grid.coordinate[axis] = 0;
+    const bool replicated = P::spec[axis].kind == Kind::replicate, apart = data.options().sync_every > 1;
+    if (replicated && (data.options().zero > 0 || apart)) grid.coordinate[axis] = 0;  // each rank stores
     TensorPart part = tensor_part("", element_v<T>, p.distribution(), grid);
+    if (replicated && apart) {
+      part.replica = p.mesh().grid().coordinate[axis];
+      part.replicas = p.mesh().grid().size[axis];
+    }
     part.begin = state.offset;
     part.count = state.count;
     for (const auto& [suffix, memory] : {std::pair("", state.value), std::pair(":adamw.first", state.first),
