@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -16,19 +17,24 @@ namespace {
 using namespace tpx::axes;
 using tpx::Layout;
 using tpx::layout_t;
-using tpx::LayoutPlan;
 using tpx::Move;
+using tpx::Partial;
+using tpx::plan;
 using tpx::Replicate;
 using tpx::Shard;
 
 // The plan between two types, while the program compiles; for axes of any size.
-using Gather = LayoutPlan<layout_t<Shard<1, tp>>, layout_t<Replicate<tp>>>;
-static_assert(Gather::steps.count == 1 && Gather::steps.step[0].move == Move::all_gather);
-static_assert(Gather::backward.count == 1 && Gather::backward.step[0].move == Move::reduce_scatter);
-static_assert(Gather::elements({8, 512}, {8}) == 4096);
-static_assert(Gather::elements({8, 512}, {1}) == 0);
-using Nothing = LayoutPlan<layout_t<Shard<0, dp, tp>>, layout_t<Shard<0, dp, tp>>>;
-static_assert(Nothing::steps.count == 0 && Nothing::elements({64}, {1024, 16}) == 0);
+constexpr auto gather = plan<layout_t<Shard<1, tp>>, layout_t<Replicate<tp>>>;
+static_assert(gather.steps.count == 1 && gather.steps.step[0].move == Move::all_gather);
+static_assert(gather.backward().steps.count == 1 &&
+              gather.backward().steps.step[0].move == Move::reduce_scatter);
+static_assert(gather.elements({8, 512}, {8}) == 4096);
+static_assert(gather.elements({8, 512}, {1}) == 0);
+// Forward nothing is sent, and in the gradient an all-reduce.
+constexpr auto enter = plan<layout_t<Shard<0, dp>>, layout_t<Shard<0, dp>, Replicate<tp>>>;
+static_assert(enter.elements({8, 512}, {2, 8}) == 0 && enter.backward().elements({8, 512}, {2, 8}) == 2048);
+constexpr auto nothing = plan<layout_t<Shard<0, dp, tp>>, layout_t<Shard<0, dp, tp>>>;
+static_assert(nothing.steps.count == 0 && nothing.elements({64}, {1024, 16}) == 0);
 
 constexpr std::array<std::string_view, 3> names{"dp", "tp", "cp"};
 
@@ -41,14 +47,30 @@ std::string words(std::string_view from, std::string_view to) {
 }  // namespace
 
 TEST_CASE("plan_text: the step of a typed plan") {
-  CHECK(Gather::text<float>({8, 512}, {8}) ==
+  CHECK(gather.text<float>({8, 512}, {8}) ==
         "1. all-gather over tp: each rank receives the others' pieces of dim 1; 4096 elements, 16384 bytes\n"
         "   -> f32[8,512]{R:tp}\n");
-  CHECK(Gather::text<double>({8, 512}, {1}) ==
+  CHECK(gather.text<double>({8, 512}, {1}) ==
         "1. all-gather over tp: each rank receives the others' pieces of dim 1; nothing is sent, the axis has "
         "one "
         "rank\n"
         "   -> f64[8,512]{R:tp}\n");
+}
+
+TEST_CASE("plan_text: a typed plan without sizes, and its gradient's") {
+  std::ostringstream out;
+  out << plan<layout_t<Shard<0, dp>, Partial<tp>>, layout_t<>> << "backward\n" << enter.backward() << nothing;
+  CHECK(out.str() ==
+        "1. all-reduce over tp: each rank receives the sum of the ranks' terms\n"
+        "   -> dp: S(0), tp: I\n"
+        "2. all-gather over dp: each rank receives the others' pieces of dim 0\n"
+        "   -> dp: I, tp: I\n"
+        "backward\n"
+        "1. all-reduce over tp: each rank receives the sum of the ranks' terms\n"
+        "   -> dp: S(0), tp: I\n");
+  CHECK(enter.backward().text<float>({8, 512}, {2, 8}) ==
+        "1. all-reduce over tp: each rank receives the sum of 8 ranks' terms; 2048 elements, 8192 bytes\n"
+        "   -> f32[8@dp,512]\n");
 }
 
 TEST_CASE("plan_text: each move has its words") {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,7 +29,7 @@ inline std::string print_axes(unsigned axes, std::span<const std::string_view> n
   return text;
 }
 
-/// What one rank does in a step: the rest of "all-gather over tp: ".
+/// What one rank does in a step: the rest of "all-gather over tp: "; ranks 0: their number is not known.
 inline std::string explain(const Step& step, int ranks) {
   int axis = 0;
   while (!(step.axes >> axis & 1u)) ++axis;
@@ -45,7 +46,8 @@ inline std::string explain(const Step& step, int ranks) {
     case Move::zero_pad:
       return "each rank puts its piece of " + dim(from) + " into zeros";
     case Move::all_reduce:
-      return "each rank receives the " + combined + " of " + std::to_string(ranks) + " ranks' terms";
+      return "each rank receives the " + combined + " of " +
+             (ranks > 0 ? std::to_string(ranks) : std::string("the")) + " ranks' terms";
     case Move::all_gather:
       return "each rank receives the others' pieces of " + dim(from);
     case Move::reduce_scatter:
@@ -65,6 +67,12 @@ inline std::string spoken(Move move) {
   std::string text = name(move);
   std::replace(text.begin(), text.end(), '_', '-');
   return text;
+}
+
+/// "1. all-gather over tp: each rank receives the others' pieces of dim 1"
+inline std::string step_text(int number, const Step& step, int ranks, std::span<const std::string_view> names) {
+  return std::to_string(number) + ". " + spoken(step.move) + " over " + print_axes(step.axes, names) + ": " +
+         explain(step, ranks);
 }
 
 }  // namespace detail
@@ -88,54 +96,89 @@ inline std::string plan_text(const Plan& plan, Element element, const Shape& glo
   std::string all;
   for (int i = 0; i < plan.count; ++i) {
     const Step& step = plan.step[i];
-    const std::string number = std::to_string(i + 1) + ". ";
     const int ranks = grid.ranks(step.axes);
     const std::int64_t n = elements(step, global, grid);
-    all += number + detail::spoken(step.move) + " over " + detail::print_axes(step.axes, names) + ": " +
-           detail::explain(step, ranks) + "; ";
+    all += detail::step_text(i + 1, step, ranks, names) + "; ";
     if (n > 0) {
       all += std::to_string(n) + " elements, " + std::to_string(n * element_size(element)) + " bytes";
     } else {
       all +=
           communicates(step.move) && ranks == 1 ? "nothing is sent, the axis has one rank" : "nothing is sent";
     }
-    all += '\n' + std::string(number.size(), ' ') + "-> " + print(name(element), global, step.to, names) + '\n';
+    all += "\n   -> " + print(name(element), global, step.to, names) + '\n';
   }
   return all;
 }
 
-/// The plan between two layouts, on the axes that they name, to be asserted on, printed, and costed for axes of
-/// any size, there or not.
+/// The same without sizes; for the layout after each step the states of the axes.
 ///
-///   static_assert(LayoutPlan<Layout<Shard<1, tp>>, Layout<Replicate<tp>>>::steps.count == 1);
-///   LayoutPlan<From, To>::elements({8, 512}, {8})      // 4096: a tp of 8 ranks
-///   LayoutPlan<From, To>::text<float>({8, 512}, {8})
-///
-/// @tparam From, To  canonical layouts: layout_t<...>, or X::layout_type
-template <class From, class To>
-struct LayoutPlan;
-template <class... From, class... To>
-struct LayoutPlan<Layout<From...>, Layout<To...>> {
-  using axes = detail::axes_of<From..., To...>;
-  static constexpr Plan steps = plan_v<spec_v<Layout<From...>, axes>.bits, spec_v<Layout<To...>, axes>.bits>;
-  static constexpr Plan backward = transposed(steps);
+///   1. all-gather over tp: each rank receives the others' pieces of dim 1
+///      -> dp: S(0), tp: R
+inline std::string plan_text(const Plan& plan, std::span<const std::string_view> names) {
+  std::string all;
+  for (int i = 0; i < plan.count; ++i) {
+    const Step& step = plan.step[i];
+    all += detail::step_text(i + 1, step, 0, names) + "\n   -> ";
+    for (std::size_t a = 0; a < names.size(); ++a)
+      all += (a == 0 ? "" : ", ") + std::string(names[a]) + ": " + print(step.to[static_cast<int>(a)]);
+    all += '\n';
+  }
+  return all;
+}
 
-  /// @param sizes  of the axes, in the order of `axes`: as the two layouts name them, those of From first
-  static constexpr std::int64_t elements(const Shape& global, const int (&sizes)[axes::size]) {
+/// A plan on axes that have names and as yet no sizes.
+template <class Axes>
+struct NamedPlan {
+  using axes = Axes;
+  Plan steps;
+
+  /// The plan of the gradient: the steps transposed, in reverse.
+  constexpr NamedPlan backward() const { return {transposed(steps)}; }
+
+  /// @param sizes  of the axes, in the order of `axes`
+  constexpr std::int64_t elements(const Shape& global, const int (&sizes)[Axes::size]) const {
     return tpx::elements(steps, global, grid(sizes));
   }
   template <class T>
-  static std::string text(const Shape& global, const int (&sizes)[axes::size]) {
-    return plan_text(steps, element_v<T>, global, grid(sizes), detail::names_of<axes>);
+  std::string text(const Shape& global, const int (&sizes)[Axes::size]) const {
+    return plan_text(steps, element_v<T>, global, grid(sizes), detail::names_of<Axes>);
+  }
+  friend std::ostream& operator<<(std::ostream& out, const NamedPlan& plan) {
+    return out << plan_text(plan.steps, detail::names_of<Axes>);
   }
 
  private:
-  static constexpr Grid grid(const int (&sizes)[axes::size]) {
+  static constexpr Grid grid(const int (&sizes)[Axes::size]) {
     Grid g;
-    g.axes = axes::size;
+    g.axes = Axes::size;
     for (int a = 0; a < g.axes; ++a) g.size[a] = sizes[a];
     return g;
   }
 };
+
+namespace detail {
+
+template <class From, class To>
+struct plan_between;
+template <class... From, class... To>
+struct plan_between<Layout<From...>, Layout<To...>> {
+  using axes = axes_of<From..., To...>;
+  static constexpr NamedPlan<axes> value{
+      plan_v<spec_v<Layout<From...>, axes>.bits, spec_v<Layout<To...>, axes>.bits>};
+};
+
+}  // namespace detail
+
+/// The plan between two layouts, on the axes that they name, those of From first: to be asserted on, printed, and
+/// costed for axes of any size, there or not.
+///
+///   static_assert(plan<layout_t<Shard<1, tp>>, layout_t<Replicate<tp>>>.steps.count == 1);
+///   plan<From, To>.elements({8, 512}, {8})                        // 4096: a tp of 8 ranks
+///   std::cout << plan<From, To>.text<float>({8, 512}, {8});
+///   std::cout << plan<From, To> << plan<From, To>.backward();     // without sizes
+///
+/// @tparam From, To  canonical layouts: layout_t<...>, or X::layout_type
+template <class From, class To>
+inline constexpr auto plan = detail::plan_between<From, To>::value;
 
 }  // namespace tpx
