@@ -4,6 +4,7 @@
 //
 //   explain --mesh dp=2,tp=4 --tensor 'f32[8@dp,16@tp]' --svg picture.svg
 //   explain --mesh dp=2,tp=4 --from 'f32[64,64]{P:tp}' --to 'f32[64@tp,64]'
+//   explain --mesh pp=4 --schedule 1f1b --micro-batches 8 --svg schedule.svg
 //   explain --mesh dp=8,tp=8 --model gpt --hidden 12288 --layers 96 --heads 96 --context 2048 --batch 64
 #include <cstdio>
 #include <fstream>
@@ -13,6 +14,7 @@
 #include <tpx/layout/parse.hpp>
 #include <tpx/layout/picture_svg.hpp>
 #include <tpx/layout/plan_text.hpp>
+#include <tpx/train/pipeline_picture.hpp>
 
 #include "explain/gpt_step.hpp"
 #include "explain/options.hpp"
@@ -34,6 +36,12 @@ std::string printed(const tpx::TensorText& tensor, tpx::Spec spec, const tpx::Me
   return print(name(tensor.element), tensor.shape, spec, mesh.names);
 }
 
+void write(const std::string& file, const std::string& text) {
+  std::ofstream out(file);
+  out << text << std::flush;
+  if (!out) tpx::fail("explain: '" + file + "' cannot be written");
+}
+
 /// Draws a tensor and names its gradient's layout.
 Fact show_tensor(const std::string& text, const tpx::MeshText& mesh, const std::string& file) {
   const tpx::TensorText tensor = read_tensor(text, mesh);
@@ -41,11 +49,7 @@ Fact show_tensor(const std::string& text, const tpx::MeshText& mesh, const std::
   const std::string gradient =
       tpx::detail::has_gradient(tensor.spec) ? printed(tensor, dual(tensor.spec), mesh) : "none";
   std::printf("%sits gradient: %s\n\n", picture.text().c_str(), gradient.c_str());
-  if (!file.empty()) {
-    std::ofstream out(file);
-    out << svg(picture) << std::flush;
-    if (!out) tpx::fail("explain: '" + file + "' cannot be written");
-  }
+  if (!file.empty()) write(file, svg(picture));
   const std::int64_t local = tpx::Distribution(tensor.shape, tensor.spec, mesh.grid).local().count();
   return {text,
           std::vector<Fact>{{"elements", tensor.shape.count()}, {"first_rank", local}, {"gradient", gradient}}};
@@ -76,6 +80,34 @@ Fact show_plan(const std::string& from_text, const std::string& to_text, const t
   return {"plan", facts};
 }
 
+/// Draws a schedule on the ranks along pp; its bubble beside the formula's.
+Fact show_schedule(const tpx::MeshText& mesh, const Options& options) {
+  int ranks = 0;
+  for (int a = 0; a < mesh.grid.axes; ++a)
+    if (mesh.names[static_cast<std::size_t>(a)] == tpx::axes::pp::name) ranks = mesh.grid.size[a];
+  if (ranks == 0)
+    tpx::fail("explain: a schedule is of the ranks along pp; the mesh " + options.mesh + " has none");
+  const tpx::PipelineKind kind = tpx::pipeline_kind(options.schedule);
+  const int micro_batches =
+      options.micro_batches == 0 ? tpx::least_micro_batches(kind, ranks) : options.micro_batches;
+  if (1.0 * ranks * micro_batches * options.chunks > 1e4)
+    tpx::fail("explain: more than 10000 forwards are not drawn; make the schedule smaller");
+  const tpx::PipelineSchedule schedule =
+      tpx::make_pipeline_schedule(kind, ranks, micro_batches, options.chunks);
+  check(schedule);
+  const double bubble = tpx::simulate(schedule).bubble_share(),
+               formula = tpx::bubble_formula(ranks, micro_batches, options.chunks);
+  std::printf("%sformula (p - 1) / (v m + p - 1): bubble %.1f %%\n\n", picture(schedule).c_str(),
+              100 * formula);
+  if (!options.svg.empty()) write(options.svg, svg_picture(schedule));
+  return {options.schedule, std::vector<Fact>{{"ranks", ranks},
+                                              {"micro_batches", micro_batches},
+                                              {"chunks", options.chunks},
+                                              {"bubble", bubble},
+                                              {"formula", formula},
+                                              {"in_flight", schedule.in_flight}}};
+}
+
 int run(const Options& options) {
   const tpx::MeshText mesh = tpx::parse_mesh(options.mesh);
   std::vector<Fact> facts{{"example", "explain"}, {"mesh", options.mesh}, {"ranks", mesh.grid.ranks(~0u)}};
@@ -83,6 +115,7 @@ int run(const Options& options) {
   for (const std::string& text : options.tensors)
     tensors.push_back(show_tensor(text, mesh, &text == &options.tensors.back() ? options.svg : ""));
   if (!tensors.empty()) facts.emplace_back("tensors", tensors);
+  if (!options.schedule.empty()) facts.push_back(show_schedule(mesh, options));
   if (!options.from.empty()) facts.push_back(show_plan(options.from, options.to, mesh));
   if (!options.model.empty()) {
     const GptStep step = run_gpt_step(mesh, options);

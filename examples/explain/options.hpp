@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <cstdio>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,9 @@ struct Options {
   std::string mesh = "dp=2,tp=4";
   std::vector<std::string> tensors;  ///< to be drawn
   std::string svg;                   ///< the file that the drawing goes to; empty: none
+  std::string schedule;              ///< of a pipeline; empty: none
+  int micro_batches = 0;             ///< 0: as few as the schedule takes
+  int chunks = 1;                    ///< of layers on each pp rank
   std::string from, to;              ///< a redistribution; empty: none
   std::string model;                 ///< empty: none
   std::int64_t layers = 4;
@@ -30,7 +34,9 @@ struct Options {
 /// Reads the command line; where the program is to end with it, the exit code.
 inline std::optional<int> read_options(int argc, char** argv, Options& options) {
   CLI::App app(
-      "Shows layouts, redistributions and what a training step communicates, on a mesh that need not be here. "
+      "Shows layouts, redistributions, pipelines and what a training step communicates, on a mesh that need "
+      "not "
+      "be here. "
       "A "
       "tensor is written as tpx prints it, f32[8@dp,16]{P:tp}: 8 x 16 floats, dim 0 split over dp, terms of a "
       "sum on "
@@ -46,8 +52,17 @@ inline std::optional<int> read_options(int argc, char** argv, Options& options) 
       ->type_name("TENSOR")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
-  CLI::Option* svg = app.add_option("--svg", options.svg, "draws the last tensor into this file, too");
-  svg->type_name("FILE")->needs("--tensor");
+  CLI::Option* schedule =
+      app.add_option("--schedule", options.schedule, "draws who computes what when on the axis pp");
+  schedule->type_name("NAME")->check(CLI::IsMember({"gpipe", "1f1b", "interleaved"}))->excludes("--tensor");
+  app.add_option("--micro-batches", options.micro_batches, "parts of a batch; 0: as few as the schedule takes")
+      ->check(example::between(0, 10000))
+      ->needs(schedule);
+  app.add_option("--chunks", options.chunks, "of layers on each pp rank, for interleaved")
+      ->check(example::between(1, 10000))
+      ->needs(schedule);
+  app.add_option("--svg", options.svg, "draws the schedule or the last tensor into this file, too")
+      ->type_name("FILE");
   CLI::Option* from = app.add_option("--from", options.from, "the plan of a redistribution from this ...");
   CLI::Option* to =
       app.add_option("--to", options.to, "... to this tensor, of the same shape, and its backward");
@@ -67,7 +82,12 @@ inline std::optional<int> read_options(int argc, char** argv, Options& options) 
       ->type_name("TYPE")
       ->check(CLI::IsMember({"float", "double"}));
   if (const auto code = example::parse(app, argc, argv, true)) return code;
-  if (options.tensors.empty() && options.from.empty()) options.model = "gpt";
+  const bool draws = !options.tensors.empty() || !options.schedule.empty();
+  if (!options.svg.empty() && !draws) {
+    std::fprintf(stderr, "error: --svg requires --tensor or --schedule\n");
+    return 2;
+  }
+  if (!draws && options.from.empty()) options.model = "gpt";
   return std::nullopt;
 }
 

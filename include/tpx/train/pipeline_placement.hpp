@@ -98,6 +98,13 @@ inline LayerPlacement layer_placement(const std::string& text, std::int64_t laye
   return LayerPlacement(std::move(ranges));
 }
 
+/// @throws tpx::Error naming the numbers, where there are more stages than layers, or none
+inline void check_stages(std::int64_t layers, int stages) {
+  if (stages < 1 || stages > layers)
+    fail("tpx::balance_layers: each stage has at least one layer; " + std::to_string(stages) + " stages, " +
+         std::to_string(layers) + (layers == 1 ? " layer" : " layers"));
+}
+
 /// Places layers so that the slowest stage is as fast as it can be; among such placements, one with the stages
 /// as equal as they can be (least sum of squares), larger stages first.
 ///
@@ -108,10 +115,8 @@ inline LayerPlacement layer_placement(const std::string& text, std::int64_t laye
 /// @throws tpx::Error naming the numbers
 inline LayerPlacement balance_layers(const std::vector<double>& costs, int stages, double before = 0,
                                      double after = 0) {
-  const auto layers = costs.size(), parts = static_cast<std::size_t>(std::max(stages, 0));
-  if (parts < 1 || parts > layers)
-    fail("tpx::balance_layers: each stage has at least one layer; " + std::to_string(stages) + " stages, " +
-         std::to_string(layers) + (layers == 1 ? " layer" : " layers"));
+  check_stages(static_cast<std::int64_t>(costs.size()), stages);
+  const auto layers = costs.size(), parts = static_cast<std::size_t>(stages);
   for (const double cost : costs)
     if (!(cost >= 0) || !(before >= 0) || !(after >= 0))
       fail("tpx::balance_layers: a cost is no negative number; costs hold " + std::to_string(cost));

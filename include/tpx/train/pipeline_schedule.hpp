@@ -105,6 +105,15 @@ inline std::vector<std::pair<int, int>> pipeline_groups(int ranks, int micro_bat
   return all;
 }
 
+/// The forwards of a rank before its first one that a backward follows.
+inline int pipeline_warm_up(PipelineKind kind, int ranks, int micro_batches, int chunks, int rank) {
+  const int all = micro_batches * chunks, after = ranks - rank - 1;
+  if (kind == PipelineKind::gpipe) return all;
+  if (kind == PipelineKind::one_f_one_b) return std::min(after, all);
+  const int groups = std::max(1, micro_batches / ranks), first_group = (micro_batches + groups - 1) / groups;
+  return std::min(2 * after + (chunks - 1) * first_group, all);
+}
+
 /// Forwards and backwards of a rank in order: `warm_up` forwards, then one forward and one backward in turn,
 /// then the backwards that are left.
 inline std::vector<PipelineAction> pipeline_computations(const PipelineSchedule& s, int rank) {
@@ -121,12 +130,8 @@ inline std::vector<PipelineAction> pipeline_computations(const PipelineSchedule&
       }
     }
   }
-  std::size_t warm_up = forward.size();
-  const int after = s.ranks - rank - 1;
-  if (s.kind == PipelineKind::one_f_one_b) warm_up = static_cast<std::size_t>(after);
-  if (s.kind == PipelineKind::interleaved)
-    warm_up = static_cast<std::size_t>(2 * after + (s.chunks - 1) * (groups[0].second - groups[0].first));
-  warm_up = std::min(warm_up, forward.size());
+  const auto warm_up =
+      static_cast<std::size_t>(pipeline_warm_up(s.kind, s.ranks, s.micro_batches, s.chunks, rank));
   for (std::size_t i = 0; i < forward.size() + warm_up; ++i) {
     if (i < forward.size()) all.push_back(forward[i]);
     if (i >= warm_up) all.push_back(backward[i - warm_up]);
@@ -206,17 +211,15 @@ constexpr int least_micro_batches(PipelineKind kind, int ranks) {
   return kind == PipelineKind::gpipe ? 1 : ranks;
 }
 
-/// The schedule for `ranks` ranks of `chunks` chunks of layers each.
-///
-/// Chunks are taken in groups of p micro-batches, or a few more where m is no multiple of p.
-///
-/// @param  durations  the order of the transfers is made for these; it is a right one for any. Where forward
-///                    and backward take the same time, or backward twice as long, no time is lost in it
-/// @pre    chunks == 1 except for interleaved; micro_batches >= least_micro_batches(kind, ranks)
-/// @post   problem_in(schedule) is empty
-/// @throws tpx::Error naming the numbers
-inline PipelineSchedule make_pipeline_schedule(PipelineKind kind, int ranks, int micro_batches, int chunks = 1,
-                                               const PipelineDurations& durations = {}) {
+/// Most forwards of a chunk each whose backward is still to come, on a rank at once: those before its first
+/// backward, after which each backward ends one and each forward begins one.
+inline int most_in_flight(PipelineKind kind, int ranks, int micro_batches, int chunks, int rank) {
+  return std::min(detail::pipeline_warm_up(kind, ranks, micro_batches, chunks, rank) + 1,
+                  micro_batches * chunks);
+}
+
+/// @throws tpx::Error naming the numbers, where there is no such schedule
+inline void check_pipeline(PipelineKind kind, int ranks, int micro_batches, int chunks) {
   const auto rule = [](bool fits, const std::string& sentence) {
     if (!fits) fail("tpx::make_pipeline_schedule: " + sentence);
   };
@@ -229,19 +232,28 @@ inline PipelineSchedule make_pipeline_schedule(PipelineKind kind, int ranks, int
        std::string(name(kind)) + " on " + std::to_string(ranks) + " ranks needs at least " +
            std::to_string(least_micro_batches(kind, ranks)) + " micro-batches; given were " +
            std::to_string(micro_batches) + (kind == PipelineKind::gpipe ? "" : "; gpipe takes any number"));
-  rule(durations.forward > 0 && durations.backward > 0 && durations.transfer >= 0,
-       "forwards and backwards take time, and transfers no negative one");
+}
+
+/// The schedule for `ranks` ranks of `chunks` chunks of layers each.
+///
+/// Chunks are taken in groups of p micro-batches, or a few more where m is no multiple of p.
+///
+/// @param  durations  the order of the transfers is made for these; it is a right one for any. Where forward
+///                    and backward take the same time, or backward twice as long, no time is lost in it
+/// @pre    chunks == 1 except for interleaved; micro_batches >= least_micro_batches(kind, ranks)
+/// @post   problem_in(schedule) is empty
+/// @throws tpx::Error naming the numbers
+inline PipelineSchedule make_pipeline_schedule(PipelineKind kind, int ranks, int micro_batches, int chunks = 1,
+                                               const PipelineDurations& durations = {}) {
+  check_pipeline(kind, ranks, micro_batches, chunks);
+  if (!(durations.forward > 0 && durations.backward > 0 && durations.transfer >= 0))
+    fail("tpx::make_pipeline_schedule: forwards and backwards take time, and transfers no negative one");
   PipelineSchedule s{kind, ranks, chunks, micro_batches, {}, {}};
   s.actions.resize(static_cast<std::size_t>(ranks));
   std::vector<std::vector<PipelineAction>> computations;
   for (int r = 0; r < ranks; ++r) {
     computations.push_back(detail::pipeline_computations(s, r));
-    // The forwards before the first backward: afterwards each backward ends one and each forward begins one.
-    const auto& mine = computations.back();
-    const auto first_backward = std::find_if(mine.begin(), mine.end(), [](const PipelineAction& a) {
-      return a.act == PipelineAction::Act::backward;
-    });
-    s.in_flight.push_back(static_cast<int>(first_backward - mine.begin()));
+    s.in_flight.push_back(most_in_flight(kind, ranks, micro_batches, chunks, r));
   }
   detail::add_pipeline_transfers(s, computations, durations);
   return s;
