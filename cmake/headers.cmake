@@ -53,7 +53,12 @@ set(TPX_comm_HEADERS
     tpx/comm/mpi_op.hpp
     tpx/comm/mpi_support.hpp
     tpx/comm/mpi_uneven.hpp
+    tpx/comm/mpi_wait.hpp
+    tpx/comm/node.hpp
+    tpx/comm/node_map.hpp
     tpx/comm/nodes.hpp
+    tpx/comm/nodes_lanes.hpp
+    tpx/comm/patience.hpp
     tpx/comm/recording.hpp
     tpx/comm/self.hpp
     tpx/comm/shared_memory.hpp
@@ -86,6 +91,7 @@ set(TPX_kernel_HEADERS
     tpx/kernel/elementwise.hpp
     tpx/kernel/elementwise_many.hpp
     tpx/kernel/extreme.hpp
+    tpx/kernel/fence.hpp
     tpx/kernel/gemm.hpp
     tpx/kernel/gemm_call.hpp
     tpx/kernel/gemm_cblas.hpp
@@ -123,6 +129,7 @@ set(TPX_tensor_HEADERS
     tpx/tensor/pool.hpp
     tpx/tensor/report.hpp
     tpx/tensor/run_plan.hpp
+    tpx/tensor/started.hpp
     tpx/tensor/step_in_place.hpp
     tpx/tensor/step_pieces.hpp
     tpx/tensor/sum_step.hpp
@@ -253,6 +260,7 @@ set(TPX_train_HEADERS
     tpx/train/data_parallel.hpp
     tpx/train/data_parallel_buckets.hpp
     tpx/train/gradients.hpp
+    tpx/train/layer_costs.hpp
     tpx/train/micro_batch.hpp
     tpx/train/model_parts.hpp
     tpx/train/pass_time.hpp

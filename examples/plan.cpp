@@ -4,8 +4,8 @@
 //
 //   plan --model 145.6B --cluster a100 --gpus 1536 --batch 2304
 //   plan --model layers=24,hidden=2048,heads=16 --cluster h100 --gpus 64 --scaling
-//   plan --published                                what the model says of runs that others measured and
-//   published mpiexec -n 2 plan --measure                     the same against this machine
+//   plan --published              what the model says of runs that others measured and published
+//   mpiexec -n 2 plan --measure   the same against this machine
 //
 // Kernels, collectives and memory are those of the library's own forward and backward, run on meshes that are
 // not here; the cluster is a small file, or measured in a second.
@@ -57,6 +57,7 @@ int measure(const World& world, bool speaks) {
                                        {2, 384, 6, 128, 4},
                                        {1, 512, 8, 64, 8}}};
   double worst = 0;
+  std::vector<double> measured_ms, predicted_ms;
   if (speaks)
     std::printf("%-34s %-12s %12s %12s %8s\n", "model", "mesh", "measured ms", "predicted ms", "error");
   for (const Size& s : sizes) {
@@ -85,10 +86,17 @@ int measure(const World& world, bool speaks) {
             static_cast<long long>(s.context), static_cast<long long>(s.batch), data, tensor, 1e3 * measured,
             1e3 * predicted, 100 * error);
       worst = std::max(worst, std::abs(error));
+      measured_ms.push_back(1e3 * measured);
+      predicted_ms.push_back(1e3 * predicted);
     }
   }
   if (speaks) std::printf("largest error %.1f%%\n", 100 * worst);
-  return example::finish("plan", "measured", std::isfinite(worst), {{"largest_error", worst}});
+  const bool ok = !measured_ms.empty() && std::isfinite(worst);
+  return example::finish("plan", "measured", ok,
+                         {{"rows", measured_ms.size()},
+                          {"measured_ms", measured_ms},
+                          {"predicted_ms", predicted_ms},
+                          {"largest_error", worst}});
 }
 
 template <class World>
@@ -123,7 +131,8 @@ int search(const World& world, const plan::Options& options, bool speaks) {
   }
   const double rate = best.fits() ? tpx::counted_flops(job, false) / best.cost.seconds / options.ranks : 0;
   return example::finish("plan", plan::mesh_text(best.plan), best.fits(),
-                         {{"seconds", best.cost.seconds},
+                         {{"schedule", plan::schedule_text(best.plan)},
+                          {"seconds", best.cost.seconds},
                           {"memory", best.cost.memory},
                           {"bubble", best.cost.bubble},
                           {"communication", best.cost.communication()},

@@ -20,7 +20,7 @@ struct Options {
   std::int64_t batch = 512;
   std::int64_t context = 2048;
   std::int64_t vocabulary = 51200;
-  int bits = 16;
+  int bits = 32;
   bool overlap = false;
   bool scaling = false;
   bool published = false;
@@ -80,7 +80,9 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--batch", options.batch, "samples of a step over all ranks")->check(positive);
   app.add_option("--context", options.context, "positions")->check(positive);
   app.add_option("--vocabulary", options.vocabulary, "rows of the token table")->check(positive);
-  app.add_option("--bits", options.bits, "of values and gradients")->check(CLI::IsMember({16, 32}));
+  app.add_option("--bits", options.bits,
+                 "of values and gradients: 32 or 64, which the library trains, or 16, as the published runs")
+      ->check(CLI::IsMember({16, 32, 64}));
   app.add_flag("--overlap", options.overlap, "gradients are reduced while backward still runs");
   app.add_flag("--scaling", options.scaling, "also strong and weak scaling up to these ranks");
   app.add_flag("--published", options.published, "predicts the published tables instead");

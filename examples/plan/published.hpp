@@ -90,7 +90,7 @@ inline std::vector<Comparison> compare(const PublishedTable& table, const tpx::C
       double best = 0;
       tpx::ParallelPlan tried = row.plan;
       for (tried.micro_batch = 1; tried.micro_batch <= row.job.batch / row.plan.dp; tried.micro_batch *= 2) {
-        if (!model.complaint(tried).empty()) continue;
+        if (row.job.batch % (row.plan.dp * tried.micro_batch) != 0 || !model.complaint(tried).empty()) continue;
         const tpx::StepCost cost = model.cost(tried);
         if (cost.memory > cluster.memory || (best > 0 && cost.seconds >= best)) continue;
         best = cost.seconds;

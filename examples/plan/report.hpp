@@ -23,15 +23,21 @@ inline std::string mesh_text(const tpx::ParallelPlan& p) {
 inline double percent(double part, const tpx::StepCost& cost) { return 100 * part / cost.seconds; }
 
 inline void print_head() {
-  std::printf("%-22s %6s %5s %9s %10s %10s %7s %7s %8s\n", "mesh", "micro", "ZeRO", "recompute", "step s",
-              "samples/s", "bubble", "comm", "memory");
+  std::printf("%-22s %6s %-14s %4s %9s %10s %10s %7s %7s %8s\n", "mesh", "micro", "schedule", "ZeRO",
+              "recompute", "step s", "samples/s", "bubble", "comm", "memory");
+}
+
+/// "1f1b", "interleaved 4"; nothing to schedule on one stage
+inline std::string schedule_text(const tpx::ParallelPlan& p) {
+  if (p.pp == 1) return "-";
+  return name(p.schedule) + (p.chunks > 1 ? " " + std::to_string(p.chunks) : std::string());
 }
 
 inline void print_plan(const tpx::TrainingJob& job, const tpx::ParallelPlan& p, const tpx::StepCost& c) {
-  std::printf("%-22s %6lld %5d %9s %10.4g %10.4g %6.1f%% %6.1f%% %5.1f GB\n", mesh_text(p).c_str(),
-              static_cast<long long>(p.micro_batch), p.zero, name(p.recompute), c.seconds,
-              static_cast<double>(job.batch) / c.seconds, percent(c.bubble, c), percent(c.communication(), c),
-              c.memory / 1e9);
+  std::printf("%-22s %6lld %-14s %4d %9s %10.4g %10.4g %6.1f%% %6.1f%% %5.1f GB\n", mesh_text(p).c_str(),
+              static_cast<long long>(p.micro_batch), schedule_text(p).c_str(), p.zero, name(p.recompute),
+              c.seconds, static_cast<double>(job.batch) / c.seconds, percent(c.bubble, c),
+              percent(c.communication(), c), c.memory / 1e9);
 }
 
 /// The ten fastest meshes, and of the others why they are not among them, those of one reason together.

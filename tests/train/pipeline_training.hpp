@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,7 @@ struct PipelinePlan {
   int micro_batches = 1;
   int chunks = 1;
   Recompute recompute = Recompute::none;
+  std::string placement{};  ///< of the layers; empty: evenly
 };
 
 template <class Mesh, class T>
@@ -56,7 +58,9 @@ class PipelineTraining {
         micro_batches_(deep_batch, plan.micro_batches, mesh.template size<dp>()),
         schedule_(make_pipeline_schedule(plan.kind, mesh.template size<pp>(), plan.micro_batches, plan.chunks)),
         stage_(stage_mesh<pp>(mesh), deep_gpt(plan.recompute), schedule_,
-               even_layers(deep_gpt().layers, schedule_.stages()), mesh.template coordinate<pp>()),
+               plan.placement.empty() ? even_layers(deep_gpt().layers, schedule_.stages())
+                                      : layer_placement(plan.placement, deep_gpt().layers, schedule_.stages()),
+               mesh.template coordinate<pp>()),
         pipeline_(mesh, stage_, schedule_),
         gradients_(stage_),
         optimizer_(stage_) {}

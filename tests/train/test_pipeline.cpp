@@ -6,6 +6,7 @@
 #include <tpx/comm/abstract.hpp>
 #include <tpx/ops/elementwise.hpp>
 #include <tpx/ops/reduce.hpp>
+#include <tpx/train/layer_costs.hpp>
 
 #include "support/distributed.hpp"
 #include "train/pipeline_training.hpp"
@@ -98,13 +99,52 @@ TEST_CASE("in float too") {
   for (const auto& sizes : pipeline_meshes(all.size())) {
     const auto mesh = make_mesh<dp, pp, tp>(all, sizes);
     for (const PipelinePlan& plan : plans(sizes[1])) {
-      if (plan.recompute == Recompute::none) continue;
-      if (sizes[0] * sizes[2] > 1 && plan.kind != PipelineKind::one_f_one_b) continue;
+      CAPTURE(sizes[0]);
       CAPTURE(sizes[1]);
       CAPTURE(sizes[2]);
       CAPTURE(name(plan.kind));
+      CAPTURE(plan.micro_batches);
+      CAPTURE(std::string(name(plan.recompute)));
       PipelineTraining training(mesh, plan, 1.0F);
       CHECK(drift(training.losses(30), expected) <= 1e-4);
+    }
+  }
+}
+
+TEST_CASE("layers placed by measured cost: the output layer of many words takes layers from the last stage") {
+  const World all = world();
+  for (const auto& sizes : pipeline_meshes(all.size())) {
+    const int stages = sizes[1];
+    const auto mesh = make_mesh<dp, pp, tp>(all, sizes);
+    GptConfig config = deep_gpt();
+    config.vocabulary = config.classes = 6000;
+    config.layers = 1;
+    using Stage = PipelineGpt<double, decltype(stage_mesh<pp>(mesh)), Shard<0, dp>, tp>;
+    const Stage whole(stage_mesh<pp>(mesh), config, make_pipeline_schedule(PipelineKind::gpipe, 1, 1),
+                      even_layers(1, 1), 0);
+    const auto batch =
+        make_token_batch<Shard<0, dp>>(whole.mesh(), MicroBatches(deep_batch, 1), config.context,
+                                       [](std::int64_t i, std::int64_t at) { return deep_token(0, i, at); });
+    const LayerCosts costs = measure_layers(mesh, whole, batch);
+    CAPTURE(costs.layer);
+    CAPTURE(costs.before);
+    CAPTURE(costs.after);
+    CHECK(costs.layer > 0);
+    CHECK(costs.before > 0);
+    CHECK(costs.after > costs.layer);
+    const LayerPlacement placed =
+        balance_layers(std::vector<double>(10, costs.layer), stages, costs.before, costs.after);
+    CAPTURE(placed.describe());
+    if (stages > 1) CHECK(placed[stages - 1].size() < even_layers(10, stages)[stages - 1].size());
+    const PipelinePlan plan{PipelineKind::one_f_one_b, stages, 1, Recompute::none, placed.describe()};
+    CHECK(drift(PipelineTraining(mesh, plan, 1.0).losses(30), deep_losses<double>(30)) <= 1e-10);
+    for (const double mine : {costs.layer, costs.before, costs.after}) {  // every rank places alike
+      double largest = mine, least = mine;
+      if (all.size() > 1) {
+        all.all_reduce(&mine, &largest, 1, Element::f64, Reduction::max);
+        all.all_reduce(&mine, &least, 1, Element::f64, Reduction::min);
+      }
+      CHECK(least == largest);
     }
   }
 }

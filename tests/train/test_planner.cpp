@@ -9,6 +9,7 @@
 
 #include <tpx/comm/self.hpp>
 #include <tpx/train/calibrate.hpp>
+#include <tpx/train/micro_batch.hpp>
 #include <tpx/train/pipeline_check.hpp>
 #include <tpx/train/planner.hpp>
 
@@ -163,6 +164,79 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a plan is out exactly where the library refuses it") {
+  CostModel model({.model = small(), .batch = 11}, round_cluster());
+  int legal = 0, refused = 0;
+  for (ParallelPlan p; p.dp <= 13; p.dp += 4) {
+    for (p.pp = 1; p.pp <= 7; ++p.pp) {
+      for (const int tp_ranks : {1, 4, 5}) {
+        for (p.micro_batch = 1; p.micro_batch <= 4; ++p.micro_batch) {
+          for (int kind = 0; kind < 3; ++kind) {
+            for (p.chunks = 1; p.chunks <= 3; ++p.chunks) {
+              p.tp = tp_ranks;
+              p.schedule = static_cast<PipelineKind>(kind);
+              bool runs = true;
+              try {
+                check(small(), p.tp);
+                const MicroBatches parts(11, p.micro_batches(11));
+                const auto s = make_pipeline_schedule(p.schedule, p.pp, parts.count(), p.chunks);
+                (void)even_layers(small().layers, s.stages());
+                // What a rank computes with at once, along a Balanced dp.
+                CHECK((parts[0].extent + p.dp - 1) / p.dp <= p.micro_batch);
+              } catch (const Error&) {
+                runs = false;
+              }
+              CHECK(model.complaint(p).empty() == runs);
+              ++(runs ? legal : refused);
+            }
+          }
+        }
+      }
+    }
+  }
+  CHECK(legal > 100);
+  CHECK(refused > 100);
+}
+
+TEST_CASE("schedules are priced by their bubble, what they keep and what they send") {
+  GptConfig config = small();
+  config.layers = 12;
+  const Cluster cluster = round_cluster();
+  CostModel model({.model = config, .batch = 48}, cluster);
+  const auto cost = [&](PipelineKind kind, int chunks) {
+    return model.cost({.pp = 4, .micro_batch = 1, .schedule = kind, .chunks = chunks});
+  };
+  const StepCost plain = cost(PipelineKind::one_f_one_b, 1), all = cost(PipelineKind::gpipe, 1),
+                 chunked = cost(PipelineKind::interleaved, 3);
+  const GptParts& parts = model.parts(1, 1);
+  CHECK(all.seconds == plain.seconds);
+  CHECK(all.memory - plain.memory > 40 * 3 * static_cast<double>(parts.block_saved));  // 48 in flight, not 4
+  // What goes over four borders is no shorter in chunks, and the rest of the bubble is a third.
+  const auto over = [&](comm::Collective what, double bytes) {
+    return detail::collective_time(cluster, what, bytes, 2, 1);
+  };
+  const double each = over(comm::Collective::send, static_cast<double>(parts.activation));
+  const double table = over(comm::Collective::send_recv, 4.0 * 96 * 48);
+  CHECK(plain.pipeline_comm == doctest::Approx(2 * 48 * each + table));
+  CHECK(chunked.pipeline_comm == doctest::Approx(3 * 2 * 48 * each + table));
+  CHECK(chunked.bubble - 6 * each == doctest::Approx((plain.bubble - 6 * each) / 3));
+  // 2 x 3 + 2 x 4 + 1 chunks of a layer where 4 stages of 3 were.
+  CHECK(chunked.memory - plain.memory == doctest::Approx(3.0 * static_cast<double>(parts.block_saved)));
+  const auto made = make_pipeline_schedule(PipelineKind::interleaved, 4, 48, 3);
+  CHECK(made.in_flight == std::vector<int>{15, 13, 11, 9});
+
+  // The rank with most samples: of 48 in 10 parts it has 1 of each where 5 share them, 5 or 4 where it is
+  // alone.
+  const auto compute = [&](std::int64_t batch, int ranks, std::int64_t samples) {
+    return CostModel({.model = config, .batch = batch}, cluster)
+        .cost({.dp = ranks, .micro_batch = samples})
+        .compute;
+  };
+  CHECK(compute(48, 5, 1) == doctest::Approx(compute(48, 6, 1) * 10 / 8));
+  CHECK(compute(48, 1, 5) == doctest::Approx(8 * compute(5, 1, 5) + 2 * compute(4, 1, 4)));
+  CHECK(compute(48, 64, 1) == doctest::Approx(compute(48, 48, 1)));
+}
+
 TEST_CASE("a search looks at each mesh once, best first, and says why the others are out") {
   Cluster cluster = round_cluster();
   CostModel model({.model = small(), .batch = 24}, cluster);
@@ -190,11 +264,13 @@ TEST_CASE("a search looks at each mesh once, best first, and says why the others
   const auto reason = [&](ParallelPlan p) { return model.complaint(p); };
   CHECK(reason({.tp = 24}) == "each rank of the tensor axis has a head; heads = 12, ranks = 24");
   CHECK(reason({.tp = 8}) == "heads are a multiple of the tensor axis; heads = 12, ranks = 8");
-  CHECK(reason({.pp = 8}) == "more stages than layers: 8 and 6");
-  CHECK(reason({.dp = 5}) == "the batch of 24 is not a multiple of dp=5");
-  CHECK(reason({.dp = 2, .micro_batch = 5}) == "12 samples of a rank are not micro-batches of 5");
-  CHECK(reason({.dp = 6, .pp = 6}) == "4 micro-batches do not fill 6 stages");
-  CHECK(reason({.zero = 1}) == "ZeRO has nothing to shard over dp=1");
+  CHECK(reason({.pp = 8}) == "each stage has at least one layer; 8 stages, 6 layers");
+  CHECK(reason({.pp = 2, .chunks = 2}) ==
+        "only interleaved takes more than one chunk a rank; 1f1b was given 2");
+  CHECK(reason({.dp = 6, .pp = 6}) ==
+        "1f1b on 6 ranks needs at least 6 micro-batches; given were 4; gpipe takes any number");
+  CHECK(reason({.micro_batch = 0}) == "a rank has a sample at once");
+  CHECK(reason({.zero = 4}) == "zero is 0, 1, 2 or 3");
 
   cluster.memory = all.front().cost.memory / 1000;
   CostModel tight({.model = small(), .batch = 24}, cluster);
@@ -246,6 +322,13 @@ TEST_CASE("this machine, measured: every op of a step has a rate, and a predicti
   const double seconds = model.cost({.micro_batch = 8}).seconds;
   CHECK(seconds > 1e-5);
   CHECK(seconds < 10);
+  // What it has no memory for is out: 1e12 parameters.
+  CHECK(here.memory > 1e6);
+  GptConfig large = small();
+  large.layers = 1000;
+  large.hidden = 9216;
+  CostModel beyond({.model = large, .batch = 1}, here);
+  CHECK(search_meshes(beyond, 1).front().out.find("needs ") == 0);
 }
 
 TEST_CASE("a cluster's file: what it has, and what is refused with its line") {

@@ -6,9 +6,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <ios>
 #include <limits>
 #include <map>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -21,6 +24,7 @@
 #include <tpx/train/cluster.hpp>
 #include <tpx/train/cost_model.hpp>
 #include <tpx/train/gradients.hpp>
+#include <tpx/train/layer_costs.hpp>
 
 namespace tpx {
 
@@ -52,16 +56,7 @@ class SampleStep {
 
   /// Seconds of the fastest of some steps, after one that is not timed.
   double time(int steps) {
-    double best = std::numeric_limits<double>::infinity();
-    for (int i = 0; i <= steps; ++i) {
-      mesh_.context().fence();
-      const auto start = std::chrono::steady_clock::now();
-      (*this)();
-      mesh_.context().fence();
-      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-      if (i > 0) best = std::min(best, seconds.count());
-    }
-    return best;
+    return detail::fastest_run(mesh_, steps, [this] { (*this)(); });
   }
 
  private:
@@ -152,14 +147,23 @@ class OpTimes {
   std::vector<Timed> times_;
 };
 
+/// Bytes that programs may still take of this machine's memory; 0 where the system does not say.
+inline double available_memory() {
+  std::ifstream in("/proc/meminfo");  // "MemAvailable:   12345 kB"
+  for (std::string key; in >> key; in.ignore(std::numeric_limits<std::streamsize>::max(), '\n'))
+    if (double kibibytes = 0; key == "MemAvailable:" && in >> kibibytes) return 1024 * kibibytes;
+  return 0;
+}
+
 }  // namespace detail
 
 /// Measures this machine in about a second: every op of a training step by itself, on all ranks at once, at
-/// three sizes, and all-reduces among the ranks.
+/// three sizes, and all-reduces among the ranks. Of the memory each rank may use its part of what is free now,
+/// where the models are in host memory.
 ///
 /// @tparam T   element of the models that will be predicted
 /// @pre    the communicator reads host memory
-/// @comm   barriers and all_reduces of up to 4 MiB
+/// @comm   barriers, all_reduces of up to 4 MiB, and one of 1 f64
 template <class T, class Comm>
 Cluster calibrate(const Comm& comm) {
   const comm::Self self;
@@ -168,6 +172,11 @@ Cluster calibrate(const Comm& comm) {
   Cluster cluster;
   cluster.name = "this machine";
   cluster.ranks_per_node = comm.size();
+  if constexpr (std::is_same_v<typename Mesh::context_type::memory_space, Kokkos::HostSpace>) {
+    double memory = detail::available_memory();
+    comm.all_reduce(&memory, &memory, 1, Element::f64, Reduction::min);
+    if (memory > 0) cluster.memory = memory / comm.size();
+  }
 
   detail::OpTimes times;
   cluster.launch = std::numeric_limits<double>::infinity();

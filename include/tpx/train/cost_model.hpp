@@ -11,14 +11,16 @@
 #include <tpx/train/cluster.hpp>
 #include <tpx/train/model_parts.hpp>
 #include <tpx/train/pass_time.hpp>
+#include <tpx/train/pipeline_placement.hpp>
+#include <tpx/train/pipeline_schedule.hpp>
 
 namespace tpx {
 
 /// What is trained, whatever the mesh.
 struct TrainingJob {
   GptConfig model;
-  std::int64_t batch = 1;      ///< samples of a step, over all ranks
-  int element_bytes = 4;       ///< of values and gradients; 2: with float32 copies for the optimizer
+  std::int64_t batch = 1;  ///< samples of a step, over all ranks
+  int element_bytes = 4;   ///< of values and gradients: 4 or 8 here; 2 elsewhere, with float32 copies beside
   bool stored_scores = false;  ///< attention writes its scores out, with dropout, instead of going by blocks
   bool overlap = false;        ///< gradients are reduced, bucket by bucket, while backward still runs
 };
@@ -26,11 +28,17 @@ struct TrainingJob {
 /// How the ranks share it. The mesh is <dp, pp, tp>, tp innermost.
 struct ParallelPlan {
   int dp = 1, pp = 1, tp = 1;
-  std::int64_t micro_batch = 1;  ///< samples that a rank computes with at once
+  std::int64_t micro_batch = 1;  ///< samples that a rank computes with at once, at most
   int zero = 0;                  ///< 1: optimizer state, 2: and gradients, 3: and parameters are Shard on dp
   Recompute recompute = Recompute::none;  ///< what of each block backward computes again; not job.model's
+  PipelineKind schedule = PipelineKind::one_f_one_b;
+  int chunks = 1;  ///< of layers on each pp rank, for interleaved
 
   int ranks() const { return dp * pp * tp; }
+  /// Parts of a batch, as MicroBatches cuts it.
+  int micro_batches(std::int64_t batch) const {
+    return static_cast<int>((batch + dp * micro_batch - 1) / (dp * micro_batch));
+  }
   friend bool operator==(const ParallelPlan&, const ParallelPlan&) = default;
 };
 
@@ -64,84 +72,88 @@ inline double counted_flops(const TrainingJob& job, bool recompute) {
 
 /// Predicts steps of one job on one cluster. The parts that plans have in common are made once.
 ///
-/// One micro-batch passes its stages in turn, then one comes out in the time of the slowest stage (1F1B):
+/// One micro-batch passes its stages in turn, then one comes out in the time of the slowest stage; interleaved,
+/// the stages are v times as many and as short while the pipeline fills and empties:
 ///
-///   t = (m - 1) max_s t_s + sum_s t_s + reduction of the gradients + update
+///   t = m max_s t_s + (sum_s t_s - max_s t_s) / v + reduction of the gradients + update
 ///
+/// Where micro-batches or ranks along dp have other numbers of samples, the rank with most is the one.
 /// Nothing overlaps but gradients, where the job says so. Memory is parameters with their state, what the tape
-/// keeps for the micro-batches under way (pp at the first stage, 1 at the last), and backward's workspace.
+/// keeps for the micro-batches under way, as many as the schedule has in flight, and backward's workspace.
 ///
 /// @comm   none
 /// @see    arXiv:2104.04473; arXiv:1910.02054 for the bytes of a parameter's state
 class CostModel {
  public:
   CostModel(TrainingJob job, Cluster cluster) : job_(std::move(job)), cluster_(std::move(cluster)) {
-    TPX_EXPECTS(job_.element_bytes == 2 || job_.element_bytes == 4, job_.element_bytes,
-                "elements have 2 or 4 bytes");
+    TPX_EXPECTS(job_.element_bytes == 2 || job_.element_bytes == 4 || job_.element_bytes == 8,
+                job_.element_bytes, "elements have 2, 4 or 8 bytes");
     TPX_EXPECTS(job_.batch >= 1, job_.batch, "a step has a sample");
   }
 
   const TrainingJob& job() const { return job_; }
   const Cluster& cluster() const { return cluster_; }
 
-  /// Why a plan cannot run, in a sentence, whatever the memory; empty where it can.
+  /// Why a plan cannot run, in a sentence, whatever the memory; empty where it can. The library's own checks.
   std::string complaint(const ParallelPlan& p) const {
-    const GptConfig& c = job_.model;
-    const auto text = [](auto n) { return std::to_string(n); };
     try {
-      check(c, p.tp);
+      check(job_.model, p.tp);
+      check_stages(job_.model.layers, p.pp * p.chunks);
+      if (p.dp < 1 || p.micro_batch < 1) fail("tpx::ParallelPlan: a rank has a sample at once");
+      if (p.zero < 0 || p.zero > 3) fail("tpx::ParallelPlan: zero is 0, 1, 2 or 3");
+      check_pipeline(p.schedule, p.pp, p.micro_batches(job_.batch), p.chunks);
     } catch (const Error& error) {
       // Without whose rule it is and where it was found.
       const std::string words = error.what();
       const std::size_t start = words.find(": ");
       return words.substr(start == std::string::npos ? 0 : start + 2, words.rfind(" (rank") - start - 2);
     }
-    if (p.pp > c.layers) return "more stages than layers: " + text(p.pp) + " and " + text(c.layers);
-    if (job_.batch % p.dp != 0)
-      return "the batch of " + text(job_.batch) + " is not a multiple of dp=" + text(p.dp);
-    const std::int64_t mine = job_.batch / p.dp;
-    if (p.micro_batch < 1 || mine % p.micro_batch != 0)
-      return text(mine) + " samples of a rank are not micro-batches of " + text(p.micro_batch);
-    if (mine / p.micro_batch < p.pp)
-      return text(mine / p.micro_batch) + " micro-batches do not fill " + text(p.pp) + " stages";
-    if (p.zero > 0 && p.dp == 1) return "ZeRO has nothing to shard over dp=1";
     return {};
   }
 
   /// @pre complaint(plan) is empty
   StepCost cost(const ParallelPlan& p) {
-    const Parts& parts = parts_of({p.tp, p.micro_batch, p.recompute});
-    const std::int64_t layers = job_.model.layers;
-    const std::int64_t most = (layers + p.pp - 1) / p.pp;
-    const auto micro_batches = static_cast<double>(job_.batch / p.dp / p.micro_batch);
-    const double scale = element_scale();
+    const int count = p.micro_batches(job_.batch);
+    const std::int64_t more = job_.batch % count;  // micro-batches with a sample more than the others
+    const auto samples = [&](std::int64_t of_all) { return (of_all + p.dp - 1) / p.dp; };
+    const Parts& most = parts_of({p.tp, samples(job_.batch / count + (more > 0 ? 1 : 0)), p.recompute});
+    const Parts& least = parts_of({p.tp, samples(job_.batch / count), p.recompute});
+    const double share = more > 0 ? static_cast<double>(more) / count : 1;
+    const auto mean = [&](detail::PassTime Parts::*part) {
+      return share * most.*part + (1 - share) * (least.*part);
+    };
 
-    const detail::PassTime block = parts.block_forward + parts.block_backward;
-    const detail::PassTime ends = parts.ends_forward + parts.ends_backward;
-    // The last stage, which has the output layer, is the one with a block less where they do not divide.
-    const detail::PassTime full = static_cast<double>(most) * block;
-    const detail::PassTime last =
-        static_cast<double>(layers - (p.pp - 1) * most > 0 ? layers / p.pp : 1) * block + ends;
+    const detail::PassTime block_backward = mean(&Parts::block_backward);
+    const detail::PassTime block = mean(&Parts::block_forward) + block_backward;
+    const detail::PassTime ends = mean(&Parts::ends_forward) + mean(&Parts::ends_backward);
+    const double blocks = blocks_of(p, 0);  // the most that a rank has; the last one has the output layer
+    const detail::PassTime full = blocks * block, last = blocks_of(p, p.pp - 1) * block + ends;
     const detail::PassTime slowest = last.total() > full.total() ? last : full;
-    const double once = static_cast<double>(layers) * block.total() + ends.total();
+    const double once = static_cast<double>(job_.model.layers) * block.total() + ends.total();
 
     StepCost cost;
-    cost.compute = micro_batches * slowest.compute;
-    cost.tensor_comm = micro_batches * slowest.comm;
-    cost.bubble = once - slowest.total();
+    cost.compute = count * slowest.compute;
+    cost.tensor_comm = count * slowest.comm;
+    cost.bubble = (once - slowest.total()) / p.chunks;
     if (p.pp > 1) {
-      // An activation and a gradient, of float as counted, to a neighbour for each micro-batch.
-      const double each = detail::collective_time(
-          cluster_, comm::Collective::send, static_cast<double>(parts.work.activation) * scale, 2,
-          p.pp * p.tp > cluster_.ranks_per_node ? cluster_.ranks_per_node : p.tp);
-      cost.pipeline_comm = 2 * micro_batches * each;
+      // An activation and a gradient to a neighbour for each micro-batch and chunk. Once a step the gradient of
+      // the token table, which the first and the last stage both have.
+      const int stride = p.pp * p.tp > cluster_.ranks_per_node ? cluster_.ranks_per_node : p.tp;
+      const auto send = [&](comm::Collective what, double bytes) {
+        return detail::collective_time(cluster_, what, bytes, 2, stride);
+      };
+      const double each =
+          send(comm::Collective::send, static_cast<double>(most.work.activation) * element_scale());
+      cost.pipeline_comm =
+          2.0 * count * p.chunks * each +
+          send(comm::Collective::send_recv, tokens(p) * job_.element_bytes / (p.zero >= 2 ? p.dp : 1));
       cost.bubble += 2 * (p.pp - 1) * each;
     }
-    finish(p, parts, static_cast<double>(most), micro_batches, cost);
+    finish(p, most, count, cost);
     if (job_.overlap && p.zero < 3) {
       // The last micro-batch's backward hides all but the last block's gradients.
-      const double hides = static_cast<double>(most) * (block.total() - parts.block_forward.total());
-      cost.data_comm = std::max(cost.data_comm - hides, cost.data_comm / static_cast<double>(most + 1));
+      const double hides = blocks * block_backward.total();
+      cost.data_comm = std::max(cost.data_comm - hides, cost.data_comm / (blocks + 1));
     }
     cost.seconds = cost.compute + cost.update + cost.communication() + cost.bubble;
     return cost;
@@ -166,6 +178,18 @@ class CostModel {
   };
 
   double element_scale() const { return job_.element_bytes / 4.0; }
+
+  /// Layers of a rank along pp, all its chunks', placed evenly.
+  double blocks_of(const ParallelPlan& p, int rank) const {
+    const std::int64_t stages = p.pp * p.chunks, each = job_.model.layers / stages;
+    std::int64_t blocks = 0;
+    for (int c = 0; c < p.chunks; ++c) blocks += each + (c * p.pp + rank < job_.model.layers % stages ? 1 : 0);
+    return static_cast<double>(blocks);
+  }
+  /// Elements of the token table on a rank that has it.
+  double tokens(const ParallelPlan& p) const {
+    return static_cast<double>(job_.model.vocabulary * job_.model.hidden) / p.tp;
+  }
 
   const Parts& parts_of(const Key& key) {
     const auto [at, made] = parts_.try_emplace(key);
@@ -197,12 +221,19 @@ class CostModel {
     return parts;
   }
 
-  /// Gradients, update and memory of a stage with `blocks` blocks and the ends: the heaviest there is.
-  void finish(const ParallelPlan& p, const Parts& parts, double blocks, double micro_batches, StepCost& cost) {
+  /// Gradients, update and memory of the heaviest stage: the first one, with the embedding, or the last one,
+  /// with the output layer.
+  void finish(const ParallelPlan& p, const Parts& parts, int micro_batches, StepCost& cost) {
     const double scale = element_scale(), dp = p.dp, e = job_.element_bytes;
     const GptParts& w = parts.work;
-    const double parameters =
-        blocks * static_cast<double>(w.block_parameters) + static_cast<double>(w.ends_parameters);
+    const double positions = static_cast<double>(job_.model.context * job_.model.hidden);
+    const auto parameters_of = [&](int rank) {
+      const bool first = rank == 0, last = rank == p.pp - 1;
+      const double norm = static_cast<double>(w.ends_parameters) - tokens(p) - positions;
+      return blocks_of(p, rank) * static_cast<double>(w.block_parameters) + tokens(p) +
+             (first ? positions : 0) + (last ? norm : 0);
+    };
+    const double parameters = std::max(parameters_of(0), parameters_of(p.pp - 1));
     const auto over_dp = [&](comm::Collective what, double elements) {
       return detail::collective_time(cluster_, what, elements * e, p.dp, p.pp * p.tp);
     };
@@ -213,23 +244,26 @@ class CostModel {
       cost.data_comm += (p.zero == 3 ? 2 * micro_batches : 1) * over_dp(Collective::all_gather, parameters);
     }
     // AdamW reads and writes value and moments and reads the gradient; clipping reads it once more. In float32.
-    const double updated = p.zero > 0 ? parameters / dp : parameters;
-    const auto count = static_cast<std::int64_t>(updated);
+    const auto count = static_cast<std::int64_t>(p.zero > 0 ? parameters / dp : parameters);
     cost.update = detail::launch_time(cluster_, {"tpx::adamw", {14 * count, 28 * count}}, 1) +
                   detail::launch_time(cluster_, {"tpx::clip_norm", {2 * count, 4 * count}}, 1);
 
-    const double state = job_.element_bytes == 2 ? 12 : 8;
-    const double held =
-        parameters * (e / (p.zero >= 3 ? dp : 1) + e / (p.zero >= 2 ? dp : 1) + state / (p.zero >= 1 ? dp : 1));
+    const double state = job_.element_bytes == 2 ? 12 : 2 * e;
+    const double bytes_each =
+        e / (p.zero >= 3 ? dp : 1) + e / (p.zero >= 2 ? dp : 1) + state / (p.zero >= 1 ? dp : 1);
     // What is not kept of a block is there again while backward is in it.
-    const Parts& plain = parts_of({p.tp, p.micro_batch, Recompute::none});
-    const double under_way = std::min<double>(p.pp, micro_batches);
-    const double ends = static_cast<double>(w.ends_saved) * scale;
-    const double first_stage = under_way * blocks * parts.saved + (p.pp == 1 ? ends : 0);
-    const double last_stage = blocks * parts.saved + ends;
+    const Parts& plain = parts_of({p.tp, w.samples, Recompute::none});
     const double gathered = p.zero == 3 ? 2 * e * static_cast<double>(w.block_parameters) : 0;
-    cost.memory = held + std::max(first_stage, last_stage) + (plain.saved - parts.saved) + gathered +
-                  static_cast<double>(plain.work.workspace) * scale;
+    for (const int rank : {0, p.pp - 1}) {
+      const double in_flight = most_in_flight(p.schedule, p.pp, micro_batches, p.chunks, rank);
+      // Of several chunks the last one, which has the output layer, goes back at once.
+      const double ends = (p.chunks == 1 ? in_flight : 1) * static_cast<double>(w.ends_saved) * scale;
+      const double kept =
+          in_flight / p.chunks * blocks_of(p, rank) * parts.saved + (rank == p.pp - 1 ? ends : 0);
+      cost.memory =
+          std::max(cost.memory, parameters_of(rank) * bytes_each + kept + (plain.saved - parts.saved) +
+                                    gathered + static_cast<double>(plain.work.workspace) * scale);
+    }
   }
 
   TrainingJob job_;

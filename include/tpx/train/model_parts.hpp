@@ -28,6 +28,7 @@ struct PassWork {
 struct GptParts {
   PassWork block_forward, block_backward;
   PassWork ends_forward, ends_backward;
+  std::int64_t samples = 1;                                ///< of the micro-batch
   std::int64_t block_parameters = 0, ends_parameters = 0;  ///< elements that this rank holds
   std::int64_t block_saved = 0, ends_saved = 0;            ///< bytes that the tape keeps for backward
   std::int64_t workspace = 0;                              ///< bytes that backward needs beside those, at most
@@ -104,6 +105,7 @@ inline GptParts gpt_parts(const GptConfig& config, int ranks, std::int64_t sampl
   detail::AbstractPasses one = detail::abstract_passes(config, 1, ranks, samples);
   const detail::AbstractPasses two = detail::abstract_passes(config, 2, ranks, samples);
   GptParts parts;
+  parts.samples = samples;
   parts.block_forward.launches = detail::take_period(one.forward.launches, two.forward.launches);
   parts.block_forward.calls = detail::take_period(one.forward.calls, two.forward.calls);
   parts.block_backward.launches = detail::take_period(one.backward.launches, two.backward.launches);

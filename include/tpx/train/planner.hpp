@@ -25,25 +25,43 @@ struct MeshOutcome {
 
 namespace detail {
 
+/// The schedules to be tried: of those that take the same time the one that keeps less comes first.
+inline std::vector<ParallelPlan> scheduled(ParallelPlan plan, std::int64_t layers) {
+  plan.schedule = PipelineKind::one_f_one_b;
+  std::vector<ParallelPlan> all{plan};
+  if (plan.pp == 1) return all;
+  plan.schedule = PipelineKind::interleaved;
+  for (plan.chunks = 2; plan.chunks <= layers / plan.pp; plan.chunks *= 2) all.push_back(plan);
+  plan.schedule = PipelineKind::gpipe;
+  plan.chunks = 1;
+  all.push_back(plan);
+  return all;
+}
+
 inline MeshOutcome best_of_mesh(CostModel& model, ParallelPlan plan) {
+  // In one micro-batch whatever could run can.
+  plan.schedule = PipelineKind::gpipe;
   MeshOutcome best{plan, {}, model.complaint(plan)};
-  // With micro-batches of one sample whatever could run can.
   if (!best.out.empty()) return best;
   bool any = false;
   const double room = model.cluster().memory;
-  for (plan.micro_batch = 1; plan.micro_batch <= model.job().batch / plan.dp; plan.micro_batch *= 2) {
-    for (const int zero : {0, 1, 2, 3}) {
-      for (const Recompute recompute : {Recompute::none, Recompute::attention, Recompute::block}) {
-        plan.zero = zero;
-        plan.recompute = recompute;
-        if (!model.complaint(plan).empty()) continue;
-        const StepCost cost = model.cost(plan);
-        const bool fits = cost.memory <= room;
-        const bool better = !any || (fits != (best.cost.memory <= room) ? fits
-                                     : fits                             ? cost.seconds < best.cost.seconds
-                                                                        : cost.memory < best.cost.memory);
-        if (better) best = {plan, cost, {}};
-        any = true;
+  for (const ParallelPlan& ordered : scheduled(plan, model.job().model.layers)) {
+    plan = ordered;
+    for (plan.micro_batch = 1; plan.dp * (plan.micro_batch / 2) < model.job().batch; plan.micro_batch *= 2) {
+      if (!model.complaint(plan).empty()) continue;
+      for (const int zero : {0, 1, 2, 3}) {
+        if (zero > 0 && plan.dp == 1) continue;  // there is nothing to split
+        for (const Recompute recompute : {Recompute::none, Recompute::attention, Recompute::block}) {
+          plan.zero = zero;
+          plan.recompute = recompute;
+          const StepCost cost = model.cost(plan);
+          const bool fits = cost.memory <= room;
+          const bool better = !any || (fits != (best.cost.memory <= room) ? fits
+                                       : fits                             ? cost.seconds < best.cost.seconds
+                                                                          : cost.memory < best.cost.memory);
+          if (better) best = {plan, cost, {}};
+          any = true;
+        }
       }
     }
   }
@@ -58,8 +76,8 @@ inline MeshOutcome best_of_mesh(CostModel& model, ParallelPlan plan) {
 
 }  // namespace detail
 
-/// Looks at every mesh <dp, pp, tp> of so many ranks, with micro-batches of 1, 2, 4, ... samples, every ZeRO
-/// stage and every kind of recomputation.
+/// Looks at every mesh <dp, pp, tp> of so many ranks, with micro-batches of 1, 2, 4, ... samples, every
+/// schedule (interleaved with 2, 4, ... chunks), every ZeRO stage and every kind of recomputation.
 ///
 /// @post   each mesh once: those that fit, fastest first, then those that do not
 /// @comm   none
