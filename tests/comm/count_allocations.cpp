@@ -6,7 +6,8 @@
 #include <cstdlib>
 #include <new>
 
-// A file of its own: where these are inlined, GCC takes malloc and delete for a mismatched pair.
+// A file of its own: where these are inlined, GCC takes malloc and delete for a mismatched pair. Those for arrays, and
+// those that throw nothing, call these.
 
 namespace {
 
@@ -21,5 +22,13 @@ void* operator new(std::size_t bytes) {
   if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
   throw std::bad_alloc();
 }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  ++calls;
+  const auto line = static_cast<std::size_t>(alignment);
+  if (void* const memory = std::aligned_alloc(line, (bytes + line) / line * line)) return memory;
+  throw std::bad_alloc();
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }

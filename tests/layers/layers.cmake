@@ -2,7 +2,7 @@
 #
 # cmake -DINCLUDE=<folder that holds tpx/> -DHEADERS=<cmake/headers.cmake> -P layers.cmake
 #
-# Fails on a header that is not listed, is in no floor, or includes what its floor may not.
+# Fails on a header that is not listed, is in no floor, includes what its floor may not, or waits for kernels uncounted.
 
 cmake_minimum_required(VERSION 3.24)
 include("${HEADERS}")
@@ -56,6 +56,12 @@ foreach(header IN LISTS headers)
   if(height EQUAL -1)
     complain("${header} stands on no floor")
     continue()
+  endif()
+
+  file(STRINGS "${INCLUDE}/${header}" fences REGEX "(Kokkos::|\\.)fence\\(")
+  list(FILTER fences EXCLUDE REGEX "context\\(\\)\\.fence\\(")
+  if(fences AND NOT header STREQUAL "tpx/kernel/fence.hpp")
+    complain("${header} waits for an execution space by itself; kernel::fence is counted")
   endif()
 
   foreach(line IN LISTS lines)

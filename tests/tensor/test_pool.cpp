@@ -182,6 +182,7 @@ TEST_CASE("memory comes from a source while it has some, and goes back to it") {
     CHECK(Heap::alive == before + 1);
     const tpx::Buffer other = pool.allocate(5000);
     CHECK(Heap::alive == before + 2);
+    CHECK(pool.fallbacks() == 2);
   }
   CHECK(Heap::alive == before);
   CHECK(lent == 1);  // the buffer outlives the pool

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <tpx/kernel/fence.hpp>
 #include <tpx/kernel/gemm_call.hpp>
 #include <tpx/kernel/group.hpp>
 
@@ -72,9 +73,9 @@ struct KokkosKernelsGemm {
       KokkosBlas::gemm(exec, op_a, op_b, call.alpha, a, b, call.beta, c);
     } else {
       // Older releases know the default instance only: on a device, order it between the work before and after.
-      if constexpr (!is_host_space_v<Exec>) exec.fence();
+      if constexpr (!is_host_space_v<Exec>) fence(exec);
       KokkosBlas::gemm(op_a, op_b, call.alpha, a, b, call.beta, c);
-      if constexpr (!is_host_space_v<Exec>) Kokkos::fence();
+      if constexpr (!is_host_space_v<Exec>) fence();
     }
   }
 };

@@ -42,11 +42,11 @@ class Generator {
            std::to_string(model.config().context));
   }
 
-  /// Reads the prompts, and gives the first token after each.
+  /// Reads the prompts, and gives the first token after each, in memory of the generator.
   /// @comm   the model's, once, and one of sample<over<axis>>
   /// @throws tpx::Error, on every rank, where a prompt is empty, does not fit or has a token outside the
   /// vocabulary
-  Tokens start(const std::vector<Tokens>& prompts, const SampleOptions& options) {
+  const Tokens& start(const std::vector<Tokens>& prompts, const SampleOptions& options) {
     TPX_EXPECTS(static_cast<std::int64_t>(prompts.size()) == batch_, prompts.size(), batch_);
     std::size_t longest = 0;
     filled_.clear();
@@ -70,10 +70,10 @@ class Generator {
     return choose(select_position(hidden, on_mesh<1>({batch_}, last)), options);
   }
 
-  /// Adds one token to each sequence, and gives the next.
+  /// Adds one token to each sequence, and gives the next, in the same memory: a token allocates nothing.
   /// @comm   as start, for one position of each
   /// @throws tpx::Error where a sequence is full, or a token outside the vocabulary
-  Tokens next(const Tokens& tokens, const SampleOptions& options) {
+  const Tokens& next(const Tokens& tokens, const SampleOptions& options) {
     TPX_EXPECTS(static_cast<std::int64_t>(tokens.size()) == batch_, tokens.size(), batch_);
     for (const std::int32_t n : filled_)
       if (n >= cache_.capacity())
@@ -120,23 +120,22 @@ class Generator {
   }
 
   template <class X>
-  Tokens choose(const X& x, SampleOptions options) {
+  const Tokens& choose(const X& x, SampleOptions options) {
     const auto logits = model_->project(x);
     constexpr int place = detail::index_of<axis, typename Mesh::axes>;
     constexpr bool split = decltype(logits)::spec[place].kind == Kind::shard;
     options.step = step_++;
-    Tokens tokens(static_cast<std::size_t>(batch_));
     const auto chosen = sample<std::conditional_t<split, over<axis>, over<>>>(logits, options);
     if constexpr (Mesh::context_type::has_memory)
-      detail::copy_to_host(model_->mesh(), static_cast<const std::int32_t*>(chosen.data()), tokens.data(),
+      detail::copy_to_host(model_->mesh(), static_cast<const std::int32_t*>(chosen.data()), tokens_.data(),
                            batch_);
-    return tokens;
+    return tokens_;
   }
 
   const Model* model_;
   Cache cache_;
   std::int64_t batch_;
-  Tokens filled_;
+  Tokens filled_, tokens_ = Tokens(static_cast<std::size_t>(batch_));
   std::uint64_t step_ = 0;
   DTensor<std::int32_t, 1, layout_t<>, Mesh> first_ = full<std::int32_t>(model_->mesh(), layout<>, {batch_}, 0);
 };

@@ -14,6 +14,7 @@
 
 #include <tpx/comm/communicator.hpp>
 #include <tpx/core/error.hpp>
+#include <tpx/kernel/fence.hpp>
 #include <tpx/kernel/group.hpp>
 #include <tpx/mesh/device_mesh.hpp>
 #include <tpx/tensor/pool.hpp>
@@ -129,7 +130,7 @@ class Context {
 
   explicit Context(Exec instance = Exec()) : instance_(std::move(instance)) {}
   ~Context() {
-    if (Kokkos::is_initialized()) instance_.fence();  // kernels may still use the memory that goes now
+    if (Kokkos::is_initialized()) kernel::fence(instance_);  // kernels may still use the memory that goes now
   }
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -138,7 +139,7 @@ class Context {
   comm::Queue queue() const { return detail::queue_of(instance_); }
   /// Waits until what was launched has ended; on Serial and OpenMP it has when the launch returns.
   void fence() const {
-    if constexpr (!detail::is_synchronous_v<Exec>) instance_.fence();
+    if constexpr (!detail::is_synchronous_v<Exec>) kernel::fence(instance_);
   }
   Pool<detail::KokkosMemory<memory_space>>& pool() { return pool_; }
 
@@ -161,10 +162,10 @@ class Context {
  private:
   template <class Kernels>
   void observe_launch(const Work& work, Kernels&& kernels) {
-    instance_.fence();
+    kernel::fence(instance_);
     const auto start = std::chrono::steady_clock::now();
     kernels(instance_);
-    instance_.fence();
+    kernel::fence(instance_);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
     observer_({detail::Region::current(), work}, seconds.count());
   }

@@ -59,6 +59,8 @@ class Pool {
 
   /// How often memory was asked of the system: constant once the steady state is reached.
   std::int64_t allocations() const { return allocations_; }
+  /// How often of these the source had none: peers do not see such memory, and what they need of it is copied.
+  std::int64_t fallbacks() const { return fallbacks_; }
   /// Bytes given out now, and the most there ever were.
   std::int64_t in_use() const { return in_use_; }
   std::int64_t peak() const { return peak_; }
@@ -87,6 +89,7 @@ class Pool {
     block->release = [](detail::Block* b) { static_cast<Pool*>(b->owner)->take_back(b); };
     try {
       if (source_) block->lender = source_(block->capacity);
+      if (source_ && !block->lender) ++fallbacks_;
       block->data = block->lender ? block->lender.get() : Memory::allocate(block->capacity);
       made_.push_back(block);
     } catch (...) {
@@ -111,6 +114,7 @@ class Pool {
   std::vector<detail::Block*> made_;
   std::vector<std::vector<detail::Block*>> free_ = std::vector<std::vector<detail::Block*>>(64 * 4);
   std::int64_t allocations_ = 0;
+  std::int64_t fallbacks_ = 0;
   std::int64_t in_use_ = 0;
   std::int64_t peak_ = 0;
   std::int64_t limit_ = 0;
