@@ -66,8 +66,22 @@ constexpr unsigned changed_axes(Spec from, Spec to) {
   return mask;
 }
 
+/// Whether the axes are the last of those that split one dim.
+constexpr bool split_one_dim_last(Spec spec, unsigned axes) {
+  int dim = -1, first = 4, others = 0;
+  for (int a = 0; a < 4; ++a) {
+    if (!(axes >> a & 1u)) continue;
+    if (spec[a].kind != Kind::shard || (dim >= 0 && spec[a].dim != dim)) return false;
+    dim = spec[a].dim;
+    first = std::min(first, spec[a].order);
+  }
+  for (int a = 0; a < 4; ++a)
+    others += !(axes >> a & 1u) && spec[a].kind == Kind::shard && spec[a].dim == dim;
+  return others == first;
+}
+
 /// A step changes its own axes and no others, all by its move (in a permutation some keep their place); over
-/// several axes it is an all-reduce or a permutation. `relabels_besides`: others may change from copies to
+/// several axes it is a reduction, a gather of one dim or a permutation. `relabels_besides`: others may change from copies to
 /// copies, as where a fused all-reduce is transposed.
 constexpr bool is_step(const Step& step, bool relabels_besides) {
   const unsigned changed = changed_axes(step.from, step.to);
@@ -81,6 +95,8 @@ constexpr bool is_step(const Step& step, bool relabels_besides) {
   }
   const bool several = (step.axes & (step.axes - 1)) != 0;
   return step.axes != 0 && (!several || step.move == Move::all_reduce || step.move == Move::permute ||
+                            (step.move == Move::reduce_scatter && split_one_dim_last(step.to, step.axes)) ||
+                            (step.move == Move::all_gather && split_one_dim_last(step.from, step.axes)) ||
                             (relabels_besides && step.move == Move::relabel));
 }
 
@@ -265,14 +281,19 @@ Cost cheapest(Spec from, Spec to, int axes, int ndim) {
                                   Move::all_reduce, Move::all_gather, Move::reduce_scatter, Move::all_to_all})
             if (is_in_table(move, s[a].kind, t[a].kind)) relax({move, differs, s, t});
         }
-        // Several that reduce together; several that change their order on a dim.
-        bool reduce = true, permute = true;
+        // Several that reduce together, onto a dim or not; that are gathered; that change their order on a dim.
+        bool reduce = true, permute = true, scatter = split_one_dim_last(t, differs),
+             gather = split_one_dim_last(s, differs);
         for (int a = 0; a < axes; ++a) {
           if (!(differs >> a & 1u)) continue;
           reduce = reduce && is_in_table(Move::all_reduce, s[a].kind, t[a].kind);
+          scatter = scatter && is_in_table(Move::reduce_scatter, s[a].kind, t[a].kind);
+          gather = gather && s[a].kind == Kind::shard && t[a].kind == Kind::replicate;
           permute = permute && s[a].kind == Kind::shard && t[a].kind == Kind::shard && s[a].dim == t[a].dim;
         }
         if (reduce) relax({Move::all_reduce, differs, s, t});
+        if (scatter) relax({Move::reduce_scatter, differs, s, t});
+        if (gather) relax({Move::all_gather, differs, s, t});
         if (permute) relax({Move::permute, differs, s, t});
       }
     }

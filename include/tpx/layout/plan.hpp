@@ -3,52 +3,11 @@
 
 #include <cstdint>
 
-#include <tpx/layout/step.hpp>
+#include <tpx/layout/nominal_cost.hpp>
 
 namespace tpx {
 
 namespace detail {
-
-/// Axis sizes that the search assumes: a plan depends on the two layouts alone, not on a mesh's sizes.
-inline constexpr int nominal_axis_size = 8;
-
-/// Elements of the whole tensor that the search assumes, divisible by every product of axis sizes.
-inline constexpr std::int64_t nominal_count = 1ll << 30;
-
-constexpr std::int64_t nominal_local_count(Spec spec) {
-  std::int64_t n = nominal_count;
-  for (int a = 0; a < max_axes; ++a)
-    if (spec[a].kind == Kind::shard) n /= nominal_axis_size;
-  return n;
-}
-
-/// Elements that one rank must send in a move, by the lower bounds that ring algorithms reach: (p-1)/p of
-/// the larger buffer, twice for an all-reduce.
-constexpr std::int64_t nominal_cost(Move move, unsigned axes, Spec from, Spec to) {
-  const std::int64_t before = nominal_local_count(from);
-  const std::int64_t after = nominal_local_count(to);
-  std::int64_t p = 1;
-  for (int a = 0; a < max_axes; ++a)
-    if (axes >> a & 1u) p *= nominal_axis_size;
-  switch (move) {
-    case Move::all_reduce:
-      return 2 * (before - before / p);
-    case Move::all_gather:
-      return after - after / p;
-    case Move::reduce_scatter:
-      return before - before / p;
-    case Move::all_to_all:
-      return before - before / p;
-    case Move::permute:
-      return before;
-    default:
-      return 0;
-  }
-}
-
-constexpr std::int64_t nominal_cost(const Step& step) {
-  return nominal_cost(step.move, step.axes, step.from, step.to);
-}
 
 /// Best-first search over the states between two layouts, cheapest in elements sent, forward and backward
 /// together, then in steps; among equals the one found first.
@@ -132,6 +91,8 @@ class PlanSearch {
       visit(at, a, from_[a]);
     }
     fuse_reductions(at);
+    fuse_scatters(at);
+    fuse_gathers(at);
     rearrange(at);
   }
 
@@ -157,6 +118,48 @@ class PlanSearch {
         if (set >> a & 1u)
           next = placed(next, a, {to_[a].kind == Kind::invariant ? Kind::invariant : Kind::replicate});
       relax(at, Move::all_reduce, set, next);
+    }
+  }
+
+  /// Axes that are Partial and will split one dim are reduced and split it in one collective, in the order in
+  /// which they will.
+  constexpr void fuse_scatters(int at) {
+    const Spec here{node_[at].bits};
+    for (int a = 0; a < max_axes; ++a) {
+      if (to_[a].kind != Kind::shard || to_[a].order != 0) continue;  // stands for a dim that will be split
+      const int dim = to_[a].dim;
+      unsigned partial = 0;
+      for (int b = 0; b < max_axes; ++b) {
+        const bool reduces = (mask_ >> b & 1u) && here[b].kind == Kind::partial;
+        if (reduces && to_[b].kind == Kind::shard && to_[b].dim == dim) partial |= 1u << b;
+      }
+      for (unsigned set = partial; set != 0; set = (set - 1) & partial) {
+        if ((set & (set - 1)) == 0) continue;
+        Spec next = here;
+        for (int place = 0; place < shard_count(to_, dim); ++place) {
+          const int axis = shard_axis(to_, dim, place);
+          if (set >> axis & 1u) next = placed(next, axis, to_[axis]);
+        }
+        relax(at, Move::reduce_scatter, set, next);
+      }
+    }
+  }
+
+  /// And backwards: axes that split a dim, the last of those that do, are gathered in one collective.
+  constexpr void fuse_gathers(int at) {
+    const Spec here{node_[at].bits};
+    for (int a = 0; a < max_axes; ++a) {
+      if (here[a].kind != Kind::shard || here[a].order != 0) continue;
+      const int dim = here[a].dim;
+      Spec next = here;
+      unsigned set = 0;
+      for (int place = shard_count(here, dim) - 1; place >= 0; --place) {
+        const int axis = shard_axis(here, dim, place);
+        if (!(mask_ >> axis & 1u)) break;
+        next = placed(next, axis, {Kind::replicate});
+        set |= 1u << axis;
+        if ((set & (set - 1)) != 0) relax(at, Move::all_gather, set, next);
+      }
     }
   }
 

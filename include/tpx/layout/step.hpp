@@ -29,8 +29,9 @@ constexpr const char* name(Move move) {
   return names[static_cast<int>(move)];
 }
 
-/// A step changes the states of `axes` (a bit for each) from those in `from` to those in `to`. An all-reduce
-/// runs once over all of its axes, each of which ends as I or as R.
+/// A step changes the states of `axes` (a bit for each) from those in `from` to those in `to`. A collective
+/// runs once over all of its axes: those of an all-reduce end as I or as R, those of a reduce-scatter are the
+/// last on their dim afterwards, those of an all-gather before.
 struct Step {
   Move move = Move::relabel;
   unsigned axes = 0;

@@ -52,6 +52,7 @@ class StepRunner : public StepInPlace<T, Mesh> {
   using Base::before_;
   using Base::copy_block;
   using Base::even;
+  using Base::even_in_order;
   using Base::fill_zero;
   using Base::from_;
   using Base::meetings;
@@ -114,7 +115,7 @@ class StepRunner : public StepInPlace<T, Mesh> {
     Buffer gathered = memory(after_.count());  // (ranks, rows, width)
     if (rows > 1 && this->exchange_in_place(comm::Collective::all_gather, in, gathered, d, d, after_.count(), true))
       return gathered;
-    if (even(step_.from)) {
+    if (even_in_order(step_.from)) {
       detail::all_gather(mesh_, step_.axes, in.as<T>(), gathered.as<T>(), before_.count());
       return swap_outer(std::move(gathered), ranks_, rows, before_.count(d, before_.ndim()));
     }
@@ -128,7 +129,7 @@ class StepRunner : public StepInPlace<T, Mesh> {
     const Reduction reduction = step_.from[axis_].reduction;
     Buffer out = memory(after_.count());
     if (before_.count(0, d) > 1 && this->reduce_in_place(in, out, d, reduction)) return out;
-    if (even(step_.to)) {
+    if (even_in_order(step_.to)) {
       const Buffer pieces = swap_outer(in, after_.count(0, d), ranks_, after_.count(d, after_.ndim()));
       detail::reduce_scatter(mesh_, step_.axes, pieces.as<T>(), out.as<T>(), after_.count(), reduction);
     } else {

@@ -33,6 +33,18 @@ class StepPieces {
  protected:
   bool even(Spec spec) const { return partition_of(spec, spec[axis_].dim) == Partition::even; }
 
+  /// Whether the pieces, besides, follow each other as the ranks along the step's axes do.
+  bool even_in_order(Spec spec) const {
+    int last = -1;
+    for (int order = 0; order < shard_count(spec, spec[axis_].dim); ++order) {
+      const int a = shard_axis(spec, spec[axis_].dim, order);
+      if (!(step_.axes >> a & 1u)) continue;
+      if (a < last) return false;
+      last = a;
+    }
+    return even(spec);
+  }
+
   std::vector<Piece> meetings(const Distribution& mine, const Distribution& theirs, int dim) const {
     return detail::meetings(mine, theirs, dim, step_.axes, mesh_.grid());
   }
