@@ -20,6 +20,7 @@ set(TPX_layout_HEADERS
     tpx/layout/extents.hpp
     tpx/layout/layout.hpp
     tpx/layout/meeting.hpp
+    tpx/layout/nominal_cost.hpp
     tpx/layout/op_rule.hpp
     tpx/layout/parse.hpp
     tpx/layout/picture.hpp
