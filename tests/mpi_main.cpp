@@ -18,6 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "support/slow_products.hpp"
+
 namespace {
 
 int my_rank = 0;
@@ -103,6 +105,10 @@ int run(int argc, char** argv) {
   int failed = context.run();
   if (!anything_ran) {
     log << "no test case ran\n";
+    failed = 1;
+  }
+  if (const std::string wrong = tpx::test::slow_products(); !wrong.empty()) {
+    log << wrong;
     failed = 1;
   }
   print_in_rank_order(my_rank == 0 || failed != 0 ? log.str() : std::string());

@@ -3,6 +3,8 @@
 // Cases that fail on the last rank only, each in its own way; tests/smoke/exits.cmake demands that they do.
 #include <stdexcept>
 
+#include <tpx/kernel/gemm_call.hpp>
+
 #include "support/mpi_doctest.hpp"
 
 namespace {
@@ -16,6 +18,8 @@ TEST_CASE("check") { CHECK(!on_last_rank()); }
 TEST_CASE("throw") {
   if (on_last_rank()) throw std::runtime_error("thrown on the last rank");
 }
+
+TEST_CASE("slow") { tpx::kernel::gemm_native_calls() += on_last_rank() ? 3 : 0; }
 
 TEST_CASE("require") {
   TPX_REQUIRE_ALL(!on_last_rank());
