@@ -254,6 +254,7 @@ set(TPX_nn_HEADERS
     tpx/nn/weights.hpp)
 set(TPX_train_HEADERS
     tpx/train/adamw.hpp
+    tpx/train/bucket_cuts.hpp
     tpx/train/calibrate.hpp
     tpx/train/clip.hpp
     tpx/train/cluster.hpp
