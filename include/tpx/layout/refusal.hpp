@@ -23,6 +23,10 @@ struct refused {
   std::int64_t local_count() const { return 0; }
   refused local() const { return {}; }
   double* data() const { return nullptr; }
+  template <class... Index>
+  double& operator()(Index...) const {
+    return *data();
+  }
 };
 
 namespace detail {

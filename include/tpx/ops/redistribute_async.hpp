@@ -62,14 +62,15 @@ class [[nodiscard]] Redistribution {
   /// Whether wait() would return at once, as far as the collective goes that is under way. Lets the
   /// communicator make progress; starts nothing, so that the ranks may ask at different times.
   bool ready() {
-    TPX_EXPECTS(state_ != nullptr, "a handle is waited for once");
+    expect_under_way();
     return !state_->step || state_->step->test();
   }
 
   /// The tensor in its new layout.
-  /// @comm the steps after the one that was started
+  /// @comm   the steps after the one that was started
+  /// @throws tpx::Error, whatever is checked, where the value was taken already
   [[nodiscard]] Y wait() {
-    TPX_EXPECTS(state_ != nullptr, "a handle is waited for once");
+    expect_under_way();
     const detail::Region region("tpx::redist_wait");
     State& s = *state_;
     while (s.at < s.plan.count) s.go_on(true);
@@ -83,6 +84,16 @@ class [[nodiscard]] Redistribution {
     detail::a_value_is_read_after_wait<std::is_void_v<X>, detail::handle<typename Y::layout_type>>();
     return {};
   }
+  /// @name What a tensor is asked: not before wait().
+  /// @{
+  auto describe() const { return refused(*this).describe(); }
+  auto shape() const { return refused(*this).shape(); }
+  auto extent(int dim) const { return refused(*this).extent(dim); }
+  auto local_shape() const { return refused(*this).local_shape(); }
+  auto local_count() const { return refused(*this).local_count(); }
+  auto local() const { return refused(*this).local(); }
+  auto data() const { return refused(*this).data(); }
+  /// @}
 
  private:
   struct State {
@@ -121,6 +132,10 @@ class [[nodiscard]] Redistribution {
       }
     }
   };
+
+  void expect_under_way() const {
+    if (state_ == nullptr) fail("tpx::redistribute_async: a handle is waited for once");
+  }
 
   std::unique_ptr<State> state_;
 };

@@ -152,6 +152,13 @@ inline constexpr bool is_dtensor<DTensor<T, N, L, Mesh, Track>> = true;
 template <class X>
 concept Tensor = detail::is_dtensor<X>;
 
+/// "f32[8@dp,16]{P:tp}"
+template <Tensor X>
+std::string describe(const X& x) {
+  return x.describe();
+}
+inline std::string describe(refused x) { return x.describe(); }
+
 namespace detail {
 
 /// Memory for a tensor of this shape and layout, content undefined, after checking that they fit.
