@@ -111,11 +111,11 @@ TEST_CASE("flatten and unflatten: the same memory, the same gradients") {
     check(layout<Shard<2, Balanced, tp>, Replicate<dp>>);
     check(layout<Partial<tp>>);
     check_op<double>(
-        world, mesh, [](const auto& x) { return unflatten<1>(x, {12, 4}); }, v, w, {w}, 0,
+        world, mesh, [](const auto& x) { return unflatten<1>(x, static_extents<12, 4>); }, v, w, {w}, 0,
         given<double>(layout<Shard<1, tp>, Shard<2, Balanced, dp>>, {1, 48, 5}, v));
     const auto x = zeros<double>(mesh, layout<Shard<0, tp>>, {12, 4, 5});
     CHECK(unflatten<0>(flatten<0, 1>(x), {12, 4}).data() == x.data());
-    CHECK(flatten<0, 1>(x).describe() == "f64[48@tp,5]");
+    CHECK(describe(flatten<0, 1>(x)) == "f64[48@tp,5]");
     CHECK_THROWS_AS((unflatten<0>(x, {5, 2})), Error);
 
     const int p = mesh.template size<tp>();

@@ -51,7 +51,7 @@ struct StaticExtents {
 template <std::int64_t... E>
 inline constexpr StaticExtents<E...> static_extents{};
 
-/// What a factory takes for a shape.
+/// What factories, wrap, gives and unflatten take for a shape.
 template <class S>
 concept ExtentsLike = requires(const S& s) {
   { S::ndim } -> std::convertible_to<int>;
@@ -68,27 +68,32 @@ constexpr void an_extent_divides() {
                       "Shard<dim, Balanced, axes...> takes any extent (see extents_are, in_layout, mesh)");
 }
 
-/// Whether extents are multiples of the sizes that are known, 0 standing for one that is not.
+/// Whether an extent of dim `dim` is a multiple of the sizes that are known, 0 standing for one that is not.
+template <int Axes>
+constexpr bool divides(std::int64_t extent, int dim, Spec spec, const int (&sizes)[Axes]) {
+  std::int64_t product = 1;
+  for (int a = 0; a < Axes; ++a)
+    if (spec[a].kind == Kind::shard && spec[a].dim == dim && spec[a].partition == Partition::even && sizes[a] > 0)
+      product *= sizes[a];
+  return extent % product == 0;
+}
 template <int Axes>
 constexpr bool divides(const Shape& shape, Spec spec, const int (&sizes)[Axes]) {
-  for (int d = 0; d < shape.ndim(); ++d) {
-    std::int64_t product = 1;
-    for (int a = 0; a < Axes; ++a)
-      if (spec[a].kind == Kind::shard && spec[a].dim == d && spec[a].partition == Partition::even && sizes[a] > 0)
-        product *= sizes[a];
-    if (shape[d] % product != 0) return false;
-  }
+  for (int d = 0; d < shape.ndim(); ++d)
+    if (!divides(shape[d], d, spec, sizes)) return false;
   return true;
 }
 
+/// Whether the compiler knows the extents.
+template <class S>
+inline constexpr bool is_static = requires { typename std::bool_constant<(S::shape().ndim() >= 0)>; };
+
 /// Refuses, where the compiler knows the extents, those that the layout cannot split.
 template <class S, class L, class Mesh>
-constexpr void check_extents() {}
-template <class S, class L, class Mesh>
-  requires(requires { typename std::bool_constant<(S::shape().ndim() >= 0)>; })
 constexpr void check_extents() {
-  an_extent_divides<divides(S::shape(), spec_v<L, typename Mesh::axes>, Mesh::static_sizes), extents_are<S>,
-                    in_layout<L>, mesh<typename Mesh::axes>>();
+  if constexpr (is_static<S>)
+    an_extent_divides<divides(S::shape(), spec_v<L, typename Mesh::axes>, Mesh::static_sizes), extents_are<S>,
+                      in_layout<L>, mesh<typename Mesh::axes>>();
 }
 
 }  // namespace detail

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <tpx/layout/extents.hpp>
 #include <tpx/ops/op.hpp>
 
 /// Dims as factors of a dim, and back: `heads x head_dim`, `{gate, up} x ffn`. What is split stays where it is,
@@ -49,6 +50,12 @@ constexpr void factors_are_not_balanced() {
                       "and split the first one, Shard<d, Balanced, ...> (see operand)");
 }
 template <bool fits, class... Facts>
+constexpr void axes_divide_the_first_factor() {
+  static_assert(fits, "tpx::unflatten: the axes that split a dim divide the first of its factors, so that none is cut: "
+                      "make the factors dims from the start, Shard<d, Balanced, ...> takes any number of heads "
+                      "(see operand, extents_are, mesh)");
+}
+template <bool fits, class... Facts>
 constexpr void only_the_first_factor_is_split() {
   static_assert(fits, "tpx::flatten: of the dims that become one only the first may be split, because the pieces of "
                       "another do not lie together: keep them as dims, matmul<2> contracts both (see operand)");
@@ -84,25 +91,34 @@ auto seen_as(const X& x, const Shape& shape) {
 ///
 ///   x  [b,s,768@tp]    unflatten<2>(x, {12, 64})    y  [b,s,12@tp,64]
 ///
+/// The parts are a braced list, or static_extents<12, 64>, which the compiler checks on Sized axes.
 /// @pre    the parts multiply to the extent. Split Even: the axes divide the first part; Ragged: each piece is a
 ///         multiple of the others' product; a Balanced dim is refused
 /// @comm   none, forward or backward
 /// @throws tpx::Error where the parts do not multiply to the extent, or the dim is cut within a part
-template <int Dim, std::size_t Parts, Tensor X>
-auto unflatten(const X& x, const std::int64_t (&parts)[Parts]) {
+template <int Dim, Tensor X, ExtentsLike S>
+auto unflatten(const X& x, const S& parts) {
   static_assert(0 <= Dim && Dim < X::ndim, "tpx::unflatten: the dim is one of the operand's, 0 to ndim - 1");
-  constexpr int n = static_cast<int>(Parts);
+  constexpr int n = S::ndim;
   static_assert(X::ndim + n - 1 <= Spec::max_dims, "tpx::unflatten: a tensor has at most 12 dims");
   constexpr bool fits = detail::partition_of(X::spec, Dim) != Partition::balanced;
+  constexpr bool whole = [] {
+    if constexpr (detail::is_static<S> && S::ndim > 0)
+      return detail::divides(S::shape()[0], Dim, X::spec, X::mesh_type::static_sizes);
+    else
+      return true;
+  }();
   detail::factors_are_not_balanced<fits, detail::operand<0, typename X::layout_type>>();
-  if constexpr (!fits) {
+  detail::axes_divide_the_first_factor<whole, detail::operand<0, typename X::layout_type>, detail::extents_are<S>,
+                                       detail::mesh<typename X::mesh_type::axes>>();
+  if constexpr (!fits || !whole) {
     return refused{};
   } else {
     constexpr Spec spec = detail::unflattened(X::spec, Dim, n);
     const detail::Region region("tpx::unflatten");
     Shape shape;
     for (int d = 0; d < Dim; ++d) shape.push_back(x.extent(d));
-    for (const std::int64_t part : parts) shape.push_back(part);
+    for (int d = 0; d < n; ++d) shape.push_back(parts.shape()[d]);
     for (int d = Dim + 1; d < X::ndim; ++d) shape.push_back(x.extent(d));
     TPX_EXPECTS(shape.count(Dim, Dim + n) == x.extent(Dim), x.describe(), Dim, "the parts multiply to the extent");
     if constexpr (detail::is_ragged(X::spec)) {
@@ -122,6 +138,11 @@ auto unflatten(const X& x, const std::int64_t (&parts)[Parts]) {
     }
     return detail::seen_as<X::ndim + n - 1, spec.bits>(x, shape);
   }
+}
+
+template <int Dim, std::size_t Parts, Tensor X>
+auto unflatten(const X& x, const std::int64_t (&parts)[Parts]) {
+  return unflatten<Dim>(x, extents(parts));
 }
 
 /// Neighbouring dims as one: the same memory.
@@ -166,6 +187,10 @@ auto flatten(const X& x) {
 
 template <int Dim, std::size_t Parts>
 refused unflatten(refused, const std::int64_t (&)[Parts]) {
+  return {};
+}
+template <int Dim, ExtentsLike S>
+refused unflatten(refused, const S&) {
   return {};
 }
 template <int First, int Last>

@@ -94,6 +94,7 @@ auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view, const S& sh
   using L = layout_t<Placements...>;
   constexpr int n = static_cast<int>(View::rank);
   static_assert(S::ndim == n, "tpx::wrap: the extents are as many as the View's");
+  detail::check_extents<S, L, Mesh>();
   static_assert(!std::is_const_v<typename View::value_type>,
                 "tpx::wrap: the View's elements are not const: the tensor gives access to them");
   static_assert(
@@ -136,6 +137,7 @@ auto copy_view(const Mesh& mesh, Layout<Placements...>, const View& view, const 
   using L = layout_t<Placements...>;
   constexpr int n = static_cast<int>(View::rank);
   static_assert(S::ndim == n, "tpx::copy_view: the extents are as many as the View's");
+  detail::check_extents<S, L, Mesh>();
   auto x = detail::make_tensor<T, n, L>(mesh, shape.shape());
   const Shape local = x.local_shape();
   for (int d = 0; d < n; ++d)
