@@ -86,6 +86,19 @@ struct Combine {
   }
 };
 
+/// a b + c d + e f + g h.
+struct Products {
+  template <class T>
+  KOKKOS_FUNCTION static T value(T a, T b, T c, T d, T e, T f, T g, T h) {
+    return a * b + c * d + e * f + g * h;
+  }
+  template <int I, class T>
+  KOKKOS_FUNCTION static T derivative(T a, T b, T c, T d, T e, T f, T g, T h) {
+    const T of[] = {b, a, d, c, f, e, h, g};
+    return of[I];
+  }
+};
+
 template <class F>
 Values map(Values x, F f) {
   for (double& v : x) v = f(v);
@@ -268,5 +281,35 @@ TEST_CASE("functions of three and of four tensors, shorter ones repeated") {
     const auto b = zeros<double>(mesh, layout<>, {4});
     CHECK_THROWS_WITH_AS(elementwise(MultiplyAdd{}, a, a, b),
                          doctest::Contains("f64[4,3]; other.describe() = f64[4]"), Error);
+  });
+}
+
+TEST_CASE("a function of eight tensors, shorter ones repeated") {
+  const std::int64_t all = 12 * 4 * 12, size[8] = {all, 4 * 12, 12, all, all, 12, 4 * 12, all};
+  std::array<Values, 8> x, dx;
+  for (std::size_t k = 0; k < 8; ++k) {
+    x[k] = random_values(size[k], 10 + static_cast<unsigned>(k));
+    dx[k] = Values(x[k].size(), 0.0);
+  }
+  const Values dv = random_values(all, 1);
+  Values v(dv.size(), 0.0);
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    const auto at = [&](std::size_t k) { return x[k][i % x[k].size()]; };
+    for (std::size_t k = 0; k < 8; ++k) {
+      if (k % 2 == 0) v[i] += at(k) * at(k + 1);
+      dx[k][i % dx[k].size()] += dv[i] * at(k % 2 == 0 ? k + 1 : k - 1);
+    }
+  }
+  const auto op = [](const auto&... a) { return elementwise(Products{}, a...); };
+  for_each_mesh([&](const World& world, const auto& mesh) {
+    const auto cube = [&](const Values& a) {
+      return given<double>(layout<Shard<0, dp>, Shard<2, tp>>, {12, 4, 12}, a);
+    };
+    const auto square = [&](const Values& a) {
+      return given<double>(layout<Replicate<dp>, Shard<1, tp>>, {4, 12}, a);
+    };
+    const auto line = [&](const Values& a) { return given<double>(layout<Replicate<dp>, Shard<0, tp>>, {12}, a); };
+    check_op<double>(world, mesh, op, v, dv, dx, 0, cube(x[0]), square(x[1]), line(x[2]), cube(x[3]), cube(x[4]),
+                     line(x[5]), square(x[6]), cube(x[7]));
   });
 }

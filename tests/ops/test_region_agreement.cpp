@@ -51,14 +51,29 @@ TEST_CASE("values that are declared the same and differ are refused on every ran
         continue;
       }
       CHECK_THROWS_WITH_AS(region(leaf, false),
-                           doctest::Contains("the result is declared Invariant or Replicate on dp,tp"), Error);
-      CHECK(calls(world.log()) == before + 1);
+                           doctest::Contains("result 0 is declared Invariant or Replicate on dp,tp"), Error);
+      CHECK(calls(world.log()) == before + 2);  // of the operand, and of the result
       const auto y = region(leaf, true);
-      CHECK_THROWS_WITH_AS(backward(sum(y)), doctest::Contains("an operand's gradient is declared"), Error);
+      CHECK_THROWS_WITH_AS(backward(sum(y)), doctest::Contains("the gradient of operand 0 is declared"), Error);
       // What is declared terms, or pieces, may differ.
       const auto terms =
           local_region(Copy{here, false}, takes(layout<>), gives<double>(layout<Partial<dp, tp>>, {3}), x);
       CHECK(terms.local()(0) == 0.5);
+      // An operand that is declared the same may not, whatever the results are.
+      const auto piece = zeros<double>(mesh, layout<Shard<0, dp, tp>>, {3 * mesh.size()});
+      const auto weight = full<double>(mesh, layout<Replicate<dp, tp>>, {3}, 0.5);
+      const auto add = [&] {
+        return local_region(
+            [](const auto&, const auto& a, const auto& b, const auto& sum) {
+              for (std::size_t i = 0; i < 3; ++i) sum(i) = a(i) + b(i);
+            },
+            takes(layout<Shard<0, dp, tp>>, layout<Replicate<dp, tp>>),
+            gives<double>(layout<Shard<0, dp, tp>>, {3 * mesh.size()}), piece, weight);
+      };
+      CHECK(add().local()(2) == 0.5);
+      if (here) weight.local()(2) = 0.25;
+      CHECK_THROWS_WITH_AS(add(), doctest::Contains("operand 1 is declared Invariant or Replicate on dp,tp"),
+                           Error);
     }
   });
 }

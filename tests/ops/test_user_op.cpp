@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #include <tpx/ops/local_region.hpp>
+#include <tpx/ops/recompute.hpp>
 #include <tpx/ops/user_op.hpp>
 
 #include <cmath>
 #include <memory>
+#include <tuple>
 
 #include "support/check_op.hpp"
 
@@ -53,6 +55,31 @@ struct ScaledColumns {
     const auto f = static_cast<typename DX::value_type>(*factor);
     for (std::size_t h = 0; h < x.extent(1); ++h)
       for (std::size_t b = 0; b < x.extent(0); ++b) dx(b, h) += f * dy(h);
+  }
+};
+
+/// y[b,h] = x[b,h] g[h], s[h] = the sum over b of x[b,h]^2, and the number of terms in it.
+struct ScaleAndSquares {
+  template <class Exec, class X, class G, class Y, class S, class N>
+  void forward(const Exec&, const X& x, const G& g, const Y& y, const S& s, const N& n) const {
+    for (std::size_t h = 0; h < x.extent(1); ++h) {
+      s(h) = 0;
+      n(h) = static_cast<std::int32_t>(x.extent(0));
+      for (std::size_t b = 0; b < x.extent(0); ++b) {
+        y(b, h) = x(b, h) * g(h);
+        s(h) += x(b, h) * x(b, h);
+      }
+    }
+  }
+  template <class Exec, class X, class G, class DY, class DS, class DX, class DG>
+  void backward(const Exec&, const X& x, const G& g, const DY& dy, const DS& ds, NoGradient, const DX& dx,
+                const DG& dg) const {
+    for (std::size_t h = 0; h < x.extent(1); ++h) {
+      for (std::size_t b = 0; b < x.extent(0); ++b) {
+        dx(b, h) += dy(b, h) * g(h) + 2 * ds(h) * x(b, h);
+        dg(h) += dy(b, h) * x(b, h);
+      }
+    }
   }
 };
 
@@ -148,5 +175,54 @@ TEST_CASE("a local region gives what it declares, and its gradients") {
     }
     check_op<double>(world, mesh, columns, sums, Values(m.dy.begin(), m.dy.begin() + 24), {dx}, 0,
                      given<double>(layout<Shard<0, Balanced, dp, tp>>, {12, 24}, m.x));
+  });
+}
+
+TEST_CASE("a local region gives several results, and takes the gradients of those that were used") {
+  const Mixed m;
+  Values s(24, 0.0), product(m.x.size()), scaled(m.x.size()), ds(24, 0.0);
+  Values dx(m.x.size()), dg(24, 0.0), dx_scaled(m.x.size()), dg_scaled(24, 0.0), dx_squares(m.x.size());
+  for (std::size_t i = 0; i < m.x.size(); ++i) s[i % 24] += m.x[i] * m.x[i];
+  for (std::size_t i = 0; i < m.x.size(); ++i) {
+    scaled[i] = m.x[i] * m.g[i % 24];
+    product[i] = scaled[i] * s[i % 24];
+    ds[i % 24] += m.dy[i] * scaled[i];
+    dg[i % 24] += m.dy[i] * s[i % 24] * m.x[i];
+    dx_scaled[i] = m.dy[i] * m.g[i % 24];
+    dg_scaled[i % 24] += m.dy[i] * m.x[i];
+    dx_squares[i] = 2 * m.dy[i % 24] * m.x[i];
+  }
+  for (std::size_t i = 0; i < m.x.size(); ++i)
+    dx[i] = m.dy[i] * s[i % 24] * m.g[i % 24] + 2 * ds[i % 24] * m.x[i];
+  const auto region = [](auto of_x, auto of_g, auto of_s, const auto& x, const auto& g) {
+    return local_region(ScaleAndSquares{}, takes(of_x, of_g),
+                        std::tuple(gives<double>(of_x, static_extents<12, 24>), gives<double>(of_s, {24}),
+                                   gives<std::int32_t>(of_s, {24})),
+                        x, g);
+  };
+  for_each_mesh([&](const World& world, const auto& mesh) {
+    const auto columns = layout<Replicate<dp>, Shard<1, tp>>;
+    const auto column = layout<Replicate<dp>, Shard<0, tp>>;
+    const auto multiplied = [&](const auto& x, const auto& g) {
+      const auto [y, squares, terms] = region(columns, column, column, x, g);
+      CHECK(local_values(terms) == std::vector<std::int32_t>(static_cast<std::size_t>(terms.local_count()), 12));
+      return multiply(y, squares);
+    };
+    const auto x = given<double>(columns, {12, 24}, m.x);
+    const auto g = given<double>(column, {24}, m.g);
+    check_op<double>(world, mesh, multiplied, product, m.dy, {dx, dg}, 0, x, g);
+    check_op<double>(
+        world, mesh, [&](const auto& a, const auto& b) { return recompute(multiplied, a, b); }, product, m.dy,
+        {dx, dg}, 0, x, g);
+    check_op<double>(
+        world, mesh, [&](const auto& a, const auto& b) { return std::get<0>(region(columns, column, column, a, b)); },
+        scaled, m.dy, {dx_scaled, dg_scaled}, 0, x, g);
+    // Rows: the sums are terms, and so is their number.
+    const auto rows = layout<Shard<0, dp>, Shard<1, tp>>;
+    const auto terms = layout<Partial<dp>, Shard<0, tp>>;
+    check_op<double>(
+        world, mesh, [&](const auto& a, const auto& b) { return std::get<1>(region(rows, column, terms, a, b)); }, s,
+        Values(m.dy.begin(), m.dy.begin() + 24), {dx_squares, Values(24, 0.0)}, 0, given<double>(rows, {12, 24}, m.x),
+        g);
   });
 }

@@ -36,12 +36,13 @@ struct Replay {
 template <class Mesh>
 struct Record {
   using Backward = void (*)(Tape<Mesh>&, Record&);
-  static constexpr int max_operands = 4;
-  static constexpr int max_saved = 7;
+  static constexpr int max_operands = 8;
+  static constexpr int max_saved = 9;
 
   Backward backward = nullptr;
-  int in[max_operands]{-1, -1, -1, -1};
-  int out = -1;
+  int in[max_operands]{-1, -1, -1, -1, -1, -1, -1, -1};
+  int out = -1;  ///< the node of the result; of several the first one's, the others' follow
+  int outs = 1;
   Buffer saved[max_saved];
   std::int64_t extent[8]{};
   double scalar[2]{};

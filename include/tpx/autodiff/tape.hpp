@@ -186,12 +186,15 @@ class Tape : public detail::TapeNodes<Mesh> {
   void walk_last() {
     detail::Record<Mesh> r = std::move(records_.back());
     records_.pop_back();
-    if (this->filled(r.out)) {
+    bool wanted = false;
+    for (int node = r.out; node < r.out + r.outs; ++node) wanted = wanted || this->filled(node);
+    if (wanted) {
       for (const Buffer& saved : r.saved) saved.fetch();
       r.backward(*this, r);
     }
     for (Buffer& saved : r.saved) saved.reset();
-    if (!at(r.out).kept) at(r.out).gradient.reset();
+    for (int node = r.out; node < r.out + r.outs; ++node)
+      if (!at(node).kept) at(node).gradient.reset();
   }
 
   /// The backward of a folded record.

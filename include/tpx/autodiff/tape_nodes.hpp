@@ -49,7 +49,7 @@ class TapeNodes {
   template <class T>
   int node_of(const std::shared_ptr<ParameterState>& parameter, std::int64_t count) {
     if (parameter->step != step_) {
-      if (!parameter->gradient && !parameter->late) parameter->gradient = allocate<T>(mesh_, count);
+      if (!parameter->gradient) parameter->gradient = allocate<T>(mesh_, count);
       parameter->step = step_;
       parameter->node = add_node(count);
       nodes_.back().parameter = parameter;
@@ -61,6 +61,12 @@ class TapeNodes {
   template <class T>
   const T* gradient_of(int node) {
     return at(node).gradient.template as<T>();
+  }
+  /// The same where a record has several results: zeros for one of which the loss does not depend on.
+  template <class T>
+  const T* gradient_or_zeros(int node) {
+    if (!filled(node)) fill(node, T(0));
+    return gradient_of<T>(node);
   }
   const Buffer& gradient_buffer(int node) { return at(node).gradient; }
   /// The gradient of a record's result for one who is the last to use it: not held here any more unless it is
@@ -80,6 +86,7 @@ class TapeNodes {
       TPX_EXPECTS(!n.parameter->reduced, n.parameter->name,
                   "gradients that were reduced are reset before the next backward adds to them");
       if (!n.parameter->gradient) n.parameter->gradient = allocate<T>(mesh_, n.count);
+      n.parameter->gradient.fetch();
       n.parameter->filled = true;
       return {n.parameter->gradient.template as<T>(), add, true};
     }

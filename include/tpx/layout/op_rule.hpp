@@ -19,7 +19,7 @@ enum class Linearity : unsigned char {
 /// What the layout rule knows of an op: the factors that index its operands and its result, which of them
 /// it needs whole, and how it depends on its operands. A factor that no result dim has is contracted.
 struct OpRule {
-  static constexpr int max_operands = 4;
+  static constexpr int max_operands = 8;
   static constexpr int max_ndim = Spec::max_dims;
 
   Linearity linearity = Linearity::product;
@@ -92,7 +92,7 @@ constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initia
   OpRule rule;
   rule.linearity = linearity;
   rule.operands = static_cast<int>(ndim.size());
-  if (rule.operands > OpRule::max_operands) throw Error("tpx::op_rule: an op has at most four operands");
+  if (rule.operands > OpRule::max_operands) throw Error("tpx::op_rule: an op has at most eight operands");
   detail::FactorNames names;
   constexpr int ellipsis = 48;  // the factors behind `...` are 48, 49, ...
   int ellipsis_ndim = 0;

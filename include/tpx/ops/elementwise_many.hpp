@@ -21,6 +21,13 @@ struct elementwise_of_many {
 
 namespace detail {
 
+template <bool fits, class... Facts>
+constexpr void a_function_is_of_eight_tensors() {
+  static_assert(fits,
+                "tpx::elementwise: a function is of at most eight tensors: compute what it needs of the others "
+                "first, in a function of its own (see op)");
+}
+
 /// dX_I (+)= dY d fn / d X_I for each operand;  shape: the operands' local counts.
 template <class Fn, int N, class T, class Mesh>
 void elementwise_many_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
@@ -49,7 +56,7 @@ void elementwise_many_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 
 }  // namespace detail
 
-/// A function of the elements of three or four tensors; the dims of the others are the last ones of x.
+/// A function of the elements of three to eight tensors; the dims of the others are the last ones of x.
 ///
 ///   v[i..., j...] = fn.value(x[i..., j...], y[j...], z[j...])      dx = dv fn.derivative<0>(x, y, z),
 ///   dy = sum over i... of dv fn.derivative<1>(x, y, z), and so on
@@ -62,14 +69,17 @@ void elementwise_many_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 /// @comm   none, forward or backward
 /// @throws tpx::Error naming both operands where the extents differ
 template <class Fn, Tensor X, Tensor Y, Tensor Z, Tensor... More>
-requires(sizeof...(More) <= 1) auto elementwise(const Fn& fn, const X& x, const Y& y, const Z& z,
-                                                const More&... more) {
+auto elementwise(const Fn& fn, const X& x, const Y& y, const Z& z, const More&... more) {
+  constexpr bool few = 3 + sizeof...(More) <= OpRule::max_operands;
+  detail::a_function_is_of_eight_tensors<few, detail::op<Fn>>();
   constexpr bool trailing = Y::ndim <= X::ndim && Z::ndim <= X::ndim && ((More::ndim <= X::ndim) && ...);
   static_assert(trailing, "tpx::elementwise: the other operands have at most as many dims as the first");
   static_assert(detail::fits_a_record<Fn>,
                 "tpx::elementwise: a functor is trivially copyable and has at most 48 bytes of state");
   using Op = ops::elementwise_of_many<Fn, X::ndim, Y::ndim, Z::ndim, More::ndim...>;
-  if constexpr (!detail::admits<Op, over<>, X, Y, Z, More...>()) {
+  if constexpr (!few) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Y, Z, More...>()) {
     return refused{};
   } else {
     using T = typename X::element_type;

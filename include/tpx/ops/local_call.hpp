@@ -14,15 +14,16 @@
 /// A user's own kernel on the ranks' shards, as the ops that take one call it: the protocol of user_op and
 /// local_region.
 ///
-///   forward(exec, x..., y)             x the operands' shards, const Views;  y the result's, to be filled
-///   backward(exec, x..., dy, dx...)    dy of y's shape;  dx of the operands' shapes, to be added to
+///   forward(exec, x..., y...)              x the operands' shards, const Views;  y the results', to be filled
+///   backward(exec, x..., dy..., dx...)     dy of the results' shapes;  dx of the operands', to be added to
 ///
 /// Views are dense, row-major and unmanaged, in the memory of the execution space; `exec` is the instance to
-/// run on. In place of the dx of an operand of integers, which has no gradient, stands NoGradient. `forward`
-/// may be the call operator. Who gives no backward gives a kernel for values alone.
+/// run on. Of several results one that the loss does not depend on has zeros for its dy. In place of the dx or
+/// the dy of integers, which have no gradient, stands NoGradient. `forward` may be the call operator. Who gives
+/// no backward gives a kernel for values alone.
 namespace tpx {
 
-/// Stands for the gradient of an operand that has none.
+/// Stands for the gradient of an operand, or a result, that has none.
 struct NoGradient {};
 
 namespace detail {
@@ -45,12 +46,26 @@ struct ShardOf {
 template <class X>
 using shard_of = ShardOf<typename X::element_type, X::ndim>;
 
+/// The View of a gradient of X's shard.
+template <class X, class Exec, class T>
+auto gradient_view(T* data, const Shape& local) {
+  return local_view<T, X::ndim, Exec>(data, local);
+}
+template <class X, class Exec, class T>
+auto gradient_view(const Sink<T>& to, const Shape& local) {
+  return local_view<T, X::ndim, Exec>(to.data, local);
+}
+template <class X, class Exec>
+NoGradient gradient_view(NoGradient, const Shape&) {
+  return {};
+}
+
 /// What the backward of a user's kernel needs beside its operands' shards.
-template <class Fn, int Operands>
+template <class Fn, int Operands, int Results>
 struct LocalCall {
   Fn fn;
   Shape operand[static_cast<std::size_t>(Operands)];
-  Shape result;
+  Shape result[static_cast<std::size_t>(Results)];
   unsigned
       equal[static_cast<std::size_t>(Operands)];  ///< axes on which the ranks' gradients are to be the same
 };
@@ -59,14 +74,14 @@ template <bool fits, class... Facts>
 constexpr void a_kernel_is_called_with_views() {
   static_assert(
       fits,
-      "tpx: a user's kernel is forward(exec, x..., y) const: an execution-space instance, const Views of "
-      "the operands' shards, and the View of the result's to fill (see op)");
+      "tpx: a user's kernel is forward(exec, x..., y...) const: an execution-space instance, const Views of "
+      "the operands' shards, and the Views of the results' to fill (see op)");
 }
 template <bool fits, class... Facts>
 constexpr void a_kernel_on_a_tape_has_a_backward() {
   static_assert(
       fits,
-      "tpx: a user's kernel whose operands are on a tape has backward(exec, x..., dy, dx...) const, which "
+      "tpx: a user's kernel whose operands are on a tape has backward(exec, x..., dy..., dx...) const, which "
       "adds to the Views dx; without one its operands are detached (see op)");
 }
 
@@ -92,19 +107,28 @@ void call_backward(const Fn& fn, const Views&... views) {
 /// Nothing is compared unless the op says so (local_region in the checking build).
 struct CompareNothing {
   template <class Mesh, class T>
-  static void equal(const Mesh&, unsigned, const T*, std::int64_t, const char*) {}
+  static void equal(const Mesh&, unsigned, const T*, std::int64_t, const char*, int) {}
 };
 
 /// dX += what the user's backward says; saved the operands and, last, the LocalCall.
-template <class Compare, class Fn, class Mesh, class Y, class... Xs>
+///
+/// @tparam Ys  std::tuple of the results' ShardOf
+template <class Compare, class Fn, class Mesh, class Ys, class... Xs>
 void local_call_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Region region("tpx::local_bwd");
   constexpr int operands = sizeof...(Xs);
-  const auto& call = *r.saved[operands].template as<LocalCall<Fn, operands>>();
+  constexpr int results = static_cast<int>(std::tuple_size_v<Ys>);
+  const auto& call = *r.saved[operands].template as<LocalCall<Fn, operands, results>>();
   const Mesh& mesh = tape.mesh();
-  using T = typename Y::element_type;
-  const T* dy = tape.template gradient_of<T>(r.out);
   Buffer unwanted[static_cast<std::size_t>(operands)];
+  const auto source = [&]<class Y>(Y, std::size_t k) {
+    using T = typename Y::element_type;
+    if constexpr (is_floating_v<T>) {
+      return tape.template gradient_or_zeros<T>(r.out + static_cast<int>(k));
+    } else {
+      return NoGradient{};
+    }
+  };
   const auto sink = [&]<class X>(X, std::size_t i) {
     using Element = typename X::element_type;
     if constexpr (!is_floating_v<Element>) {
@@ -122,33 +146,28 @@ void local_call_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
       return to;
     }
   };
-  [&]<std::size_t... I>(std::index_sequence<I...>) {
+  [&]<std::size_t... I, std::size_t... K>(std::index_sequence<I...>, std::index_sequence<K...>) {
+    const auto sources = std::tuple(source(std::tuple_element_t<K, Ys>{}, K)...);
     const auto sinks = std::tuple(sink(Xs{}, I)...);
     std::int64_t bytes = 0;
     ((bytes += call.operand[I].count() * std::int64_t{sizeof(typename Xs::element_type)}), ...);
     mesh.context().launch({0, 2 * bytes}, [&](const auto& exec) {
       using Exec = std::decay_t<decltype(exec)>;
-      const auto gradient = [&]<class X>(X, const auto& to, const Shape& local) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(to)>, NoGradient>) {
-          return to;
-        } else {
-          return local_view<typename X::element_type, X::ndim, Exec>(to.data, local);
-        }
-      };
       call_backward(call.fn, exec,
                     local_view<const typename Xs::element_type, Xs::ndim, Exec>(
                         r.saved[I].template as<typename Xs::element_type>(), call.operand[I])...,
-                    local_view<const T, Y::ndim, Exec>(dy, call.result),
-                    gradient(Xs{}, std::get<I>(sinks), call.operand[I])...);
+                    gradient_view<std::tuple_element_t<K, Ys>, Exec>(std::get<K>(sources), call.result[K])...,
+                    gradient_view<Xs, Exec>(std::get<I>(sinks), call.operand[I])...);
     });
     const auto compare = [&](const auto& to, std::size_t i) {
       if constexpr (!std::is_same_v<std::decay_t<decltype(to)>, NoGradient>)
         if (to.wanted)
-          Compare::equal(mesh, call.equal[i], to.data, call.operand[i].count(), "an operand's gradient");
+          Compare::equal(mesh, call.equal[i], to.data, call.operand[i].count(), "the gradient of operand",
+                         static_cast<int>(i));
     };
     (compare(std::get<I>(sinks), I), ...);
   }
-  (std::make_index_sequence<sizeof...(Xs)>{});
+  (std::make_index_sequence<sizeof...(Xs)>{}, std::make_index_sequence<std::tuple_size_v<Ys>>{});
 }
 
 /// Axes, a bit for each, on which the ranks hold the same value.
@@ -159,37 +178,58 @@ constexpr unsigned axes_of_equal_values(Spec spec) {
   return mask;
 }
 
-/// Fills y by the user's kernel and records its backward.
-template <class Compare, class Fn, class Y, class... Xs>
-Y local_call(const Fn& fn, Y y, const Xs&... xs) {
-  using Mesh = typename Y::mesh_type;
-  using T = typename Y::element_type;
-  static_assert(sizeof...(Xs) >= 1 && sizeof...(Xs) <= 4, "tpx: a user's kernel has one to four operands");
-  const Mesh& mesh = y.mesh();
-  std::int64_t bytes = y.local_count() * std::int64_t{sizeof(T)};
-  ((bytes += xs.local_count() * std::int64_t{sizeof(typename Xs::element_type)}), ...);
-  mesh.context().launch({0, bytes}, [&](const auto& exec) {
-    using Exec = std::decay_t<decltype(exec)>;
-    call_forward(fn, exec,
-                 local_view<const typename Xs::element_type, Xs::ndim, Exec>(xs.data(), xs.local_shape())...,
-                 local_view<T, Y::ndim, Exec>(y.data(), y.local_shape()));
-  });
-  Compare::equal(mesh, axes_of_equal_values(Y::spec), y.data(), y.local_count(), "the result");
+/// Fills the results by the user's kernel and records its backward.
+template <class Compare, class Fn, class... Ys, class... Xs>
+std::tuple<Ys...> local_call(const Fn& fn, std::tuple<Ys...> ys, const Xs&... xs) {
+  using Mesh = mesh_of<Xs...>;
+  constexpr int operands = sizeof...(Xs), results = sizeof...(Ys);
+  static_assert(operands <= Record<Mesh>::max_operands, "tpx: a user's kernel has at most eight operands");
+  const Mesh& mesh = std::get<0>(ys).mesh();
+  int number = 0;
+  (Compare::equal(mesh, axes_of_equal_values(Xs::spec), xs.data(), xs.local_count(), "operand", number++), ...);
+  std::apply(
+      [&](const Ys&... y) {
+        std::int64_t bytes = 0;
+        ((bytes += y.local_count() * std::int64_t{sizeof(typename Ys::element_type)}), ...);
+        ((bytes += xs.local_count() * std::int64_t{sizeof(typename Xs::element_type)}), ...);
+        mesh.context().launch({0, bytes}, [&](const auto& exec) {
+          using Exec = std::decay_t<decltype(exec)>;
+          call_forward(
+              fn, exec,
+              local_view<const typename Xs::element_type, Xs::ndim, Exec>(xs.data(), xs.local_shape())...,
+              local_view<typename Ys::element_type, Ys::ndim, Exec>(y.data(), y.local_shape())...);
+        });
+        number = 0;
+        (Compare::equal(mesh, axes_of_equal_values(Ys::spec), y.data(), y.local_count(), "result", number++),
+         ...);
+      },
+      ys);
   if constexpr (recorded<Xs...>) {
-    const Shape local = y.local_shape();
-    return record(
-        std::move(y), &local_call_backward<Compare, Fn, Mesh, shard_of<Y>, shard_of<Xs>...>,
-        [&](auto& r) {
-          constexpr int operands = sizeof...(Xs);
-          std::size_t i = 0;
-          ((r.saved[i++] = xs.shard()), ...);
-          auto call = std::make_shared<LocalCall<Fn, operands>>(LocalCall<Fn, operands>{
-              fn, {xs.local_shape()...}, local, {axes_of_equal_values(dual(Xs::spec))...}});
-          r.saved[i] = Buffer::borrow(call.get(), sizeof(*call), call);
+    using Call = LocalCall<Fn, operands, results>;
+    return std::apply(
+        [&](Ys&... y) {
+          const auto save = [&](auto& r) {
+            auto call = std::make_shared<Call>(
+                Call{fn, {xs.local_shape()...}, {y.local_shape()...}, {axes_of_equal_values(dual(Xs::spec))...}});
+            std::size_t i = 0;
+            ((r.saved[i++] = xs.shard()), ...);
+            r.saved[i] = Buffer::borrow(call.get(), sizeof(*call), call);
+            // The nodes of further results follow that of the first.
+            for (r.outs = 1; r.outs < results; ++r.outs) tape_of(xs...).add_node(call->result[r.outs].count());
+          };
+          OnTape<Mesh> at = record(std::get<0>(ys), &local_call_backward<Compare, Fn, Mesh,
+                                   std::tuple<shard_of<Ys>...>, shard_of<Xs>...>, save, xs...).track();
+          const bool carried = at.node >= 0;
+          const auto tracked = [&](auto& result) {
+            auto with = std::move(result).with_track(at);
+            if (carried) ++at.node;
+            return with;
+          };
+          return std::tuple<Ys...>{tracked(y)...};
         },
-        xs...);
+        ys);
   } else {
-    return y;
+    return ys;
   }
 }
 

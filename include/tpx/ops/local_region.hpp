@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tpx/comm/communicator.hpp>
+#include <tpx/layout/extents.hpp>
 #include <tpx/ops/local_call.hpp>
 #include <tpx/tensor/host_copy.hpp>
 
@@ -20,10 +21,20 @@ namespace detail {
 template <class... Layouts>
 struct Takes {};
 
-template <class T, int N, class L>
+template <class T, class S, class L>
 struct Gives {
-  Shape shape;
+  S extents;
 };
+
+/// What a region returns that was refused.
+template <class T, class S, class L>
+refused refused_results(const Gives<T, S, L>&) {
+  return {};
+}
+template <class... Gs>
+auto refused_results(const std::tuple<Gs...>& gives) {
+  return std::apply([](const Gs&... g) { return std::tuple(refused_results(g)...); }, gives);
+}
 
 // A word of a refusal.
 template <class L>
@@ -64,7 +75,7 @@ constexpr bool takes_operands(Takes<Layouts...>, Takes<Xs...>) {
 /// @comm at TPX_CHECK_LEVEL 3, over the axes together, an all_reduce (max) of two i64; else none
 struct CompareRanks {
   template <class Mesh, class T>
-  static void equal(const Mesh& mesh, unsigned axes, const T* data, std::int64_t count, const char* what) {
+  static void equal(const Mesh& mesh, unsigned axes, const T* data, std::int64_t count, const char* what, int number) {
     if constexpr (check_level >= check_level_collective && Mesh::context_type::has_memory) {
       axes &= (1u << Mesh::axes::size) - 1;
       if (mesh.grid().ranks(axes) == 1) return;
@@ -81,7 +92,7 @@ struct CompareRanks {
       for (int a = 0; a < Mesh::axes::size; ++a)
         if (axes >> a & 1u)
           along += (along.empty() ? "" : ",") + std::string(Mesh::names()[static_cast<std::size_t>(a)]);
-      fail("tpx::local_region: " + std::string(what) + " is declared Invariant or Replicate on " + along +
+      fail("tpx::local_region: " + std::string(what) + " " + std::to_string(number) + " is declared Invariant or Replicate on " + along +
            ", and its values differ from rank to rank");
     } else {
       (void)mesh;
@@ -89,6 +100,7 @@ struct CompareRanks {
       (void)data;
       (void)count;
       (void)what;
+      (void)number;
     }
   }
 };
@@ -102,60 +114,75 @@ constexpr detail::Takes<Layouts...> takes(Layouts...) {
 }
 
 /// The element, layout and global extents of a local region's result: gives<float>(layout<Partial<tp>>, {8,
-/// 16}).
+/// 16}), or static_extents<8, 16>, which the compiler checks on Sized axes.
+template <class T, class... Placements, ExtentsLike S>
+auto gives(Layout<Placements...>, const S& extents) {
+  return detail::Gives<T, S, layout_t<Placements...>>{extents};
+}
 template <class T, std::size_t N, class... Placements>
-auto gives(Layout<Placements...>, const std::int64_t (&extents)[N]) {
-  Shape shape;
-  for (const std::int64_t e : extents) shape.push_back(e);
-  return detail::Gives<T, static_cast<int>(N), layout_t<Placements...>>{shape};
+auto gives(Layout<Placements...> layout, const std::int64_t (&list)[N]) {
+  return gives<T>(layout, extents(list));
 }
 /// The same for a result of N dims with a shape from elsewhere.
 template <class T, int N, class... Placements>
-auto gives(Layout<Placements...>, const Shape& shape) {
+auto gives(Layout<Placements...> layout, const Shape& shape) {
   TPX_EXPECTS(shape.ndim() == N, shape.ndim(), N, "a region's result has N dims");
-  return detail::Gives<T, N, layout_t<Placements...>>{shape};
+  return gives<T>(layout, Extents<N>(shape));
 }
 
 /// A user's own kernel on the ranks' shards, with the layouts as its contract where no op's rule says what it
-/// does.
+/// does. Of several results:
 ///
-///   auto y = local_region(f, takes(layout<Shard<0, dp>>, layout<Replicate<dp>>),
-///                         gives<float>(layout<Shard<0, dp>>, {batch, 16}), x, w);
+///   auto [y, n] = local_region(f, takes(layout<Shard<0, dp>>, layout<Replicate<dp>>),
+///                              std::tuple(gives<float>(layout<Shard<0, dp>>, {batch, 16}),
+///                                         gives<float>(layout<Partial<dp>>, {16})), x, w);
 ///
-/// What f sees and gives: ops/local_call.hpp. The contract: the shards that f makes are those of a tensor of
-/// the declared layout: on an axis where it is Invariant or Replicate every rank makes the same values, where
-/// it is Partial terms of a sum. So for the backward, in the dual layouts: dy has that of the result, and f
+/// What f sees and gives: ops/local_call.hpp. The contract: the shards that f makes are those of tensors of
+/// the declared layouts: on an axis where one is Invariant or Replicate every rank makes the same values, where
+/// it is Partial terms of a sum. So for the backward, in the dual layouts: dy has that of its result, and f
 /// adds to dx what makes the dual of each operand: where that one is Replicate, each rank its own term.
 ///
 /// @pre    the operands have the declared layouts; f keeps the contract
 /// @comm   none, forward or backward, except f's own. At TPX_CHECK_LEVEL 3 what is declared Invariant or
-/// Replicate
-///         in the result, and in the gradients by their duals, is compared: over those axes an all_reduce of
-///         two i64
-/// @throws tpx::Error where the layout cannot hold the result's extents; at level 3, on every rank of the axes,
-/// where
-///         values differ that are declared the same
-template <class Fn, class... Layouts, class T, int N, class L, Tensor... Xs>
-auto local_region(const Fn& fn, detail::Takes<Layouts...>, const detail::Gives<T, N, L>& gives,
+///         Replicate in the operands and the results, and in the gradients by the operands' duals, is compared:
+///         for each of them over those axes an all_reduce (max) of two i64
+/// @throws tpx::Error where a layout cannot hold its result's extents; at level 3, on every rank of the axes,
+///         where values differ that are declared the same
+template <class Fn, class... Layouts, class... T, class... S, class... L, Tensor... Xs>
+auto local_region(const Fn& fn, detail::Takes<Layouts...>, const std::tuple<detail::Gives<T, S, L>...>& gives,
                   const Xs&... xs) {
   if constexpr (!detail::takes_operands<Fn>(detail::Takes<Layouts...>{}, detail::Takes<Xs...>{})) {
-    return refused{};
+    return detail::refused_results(gives);
   } else {
     using Mesh = detail::mesh_of<Xs...>;
+    (detail::check_extents<S, L, Mesh>(), ...);
     const detail::Region region("tpx::local_region");
     const Mesh& mesh = std::get<0>(std::tie(xs...)).mesh();
     TPX_EXPECTS((mesh.is(xs.mesh()) && ...), mesh.coordinate_text(),
                 "the operands of an op are on one and the same mesh");
-    DTensor<T, N, L, Mesh, detail::track_of<Xs...>> y(mesh, gives.shape,
-                                                      detail::allocate_shard<T, L>(mesh, gives.shape));
-    return detail::local_call<detail::CompareRanks>(fn, std::move(y), xs...);
+    (xs.shard().fetch(), ...);
+    return detail::local_call<detail::CompareRanks>(
+        fn,
+        std::apply(
+            [&](const detail::Gives<T, S, L>&... g) {
+              return std::tuple(DTensor<T, S::ndim, L, Mesh, detail::track_of<Xs...>>(
+                  mesh, g.extents.shape(), detail::allocate_shard<T, L>(mesh, g.extents.shape()))...);
+            },
+            gives),
+        xs...);
   }
 }
+template <class Fn, class... Layouts, class T, class S, class L, Tensor... Xs>
+auto local_region(const Fn& fn, detail::Takes<Layouts...> takes, const detail::Gives<T, S, L>& gives,
+                  const Xs&... xs) {
+  return std::get<0>(local_region(fn, takes, std::tuple(gives), xs...));
+}
 
-template <class Fn, class Declared, class Result, class... Xs>
-requires(detail::is_refused<Xs> || ...) refused
-    local_region(const Fn&, Declared, const Result&, const Xs&... xs) {
-  return detail::refused_again(xs...);
+template <class Fn, class Declared, class Results, class... Xs>
+requires(detail::is_refused<Xs> || ...) auto local_region(const Fn&, Declared, const Results& gives,
+                                                          const Xs&... xs) {
+  (void)detail::refused_again(xs...);
+  return detail::refused_results(gives);
 }
 
 }  // namespace tpx

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <tuple>
+#include <utility>
 
 #include <tpx/ops/local_call.hpp>
 
@@ -114,7 +116,7 @@ auto user_op(const Op& op, const Xs&... xs) {
     const detail::Region region("tpx::user_op");
     auto y =
         detail::make_result<Op, T, Op::rule.result_ndim, over<>>(detail::result_shape(Op::rule, xs...), xs...);
-    return detail::local_call<detail::CompareNothing>(op, std::move(y), xs...);
+    return std::get<0>(detail::local_call<detail::CompareNothing>(op, std::tuple(std::move(y)), xs...));
   }
 }
 

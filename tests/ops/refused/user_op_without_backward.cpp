@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: a kernel whose operands are on a tape has a backward
-// expect: tpx: a user's kernel whose operands are on a tape has backward(exec, x..., dy, dx...) const
+// expect: tpx: a user's kernel whose operands are on a tape has backward(exec, x..., dy..., dx...) const
 // expect: op<Twice>
 #include <tpx/autodiff/backward.hpp>
 #include <tpx/comm/self.hpp>
