@@ -20,7 +20,6 @@ struct ParameterState {
   Buffer gradient{};       ///< of the dual layout; memory of the first use on a tape, kept
   bool filled = false;     ///< whether the gradient holds one since it was reset
   bool reduced = false;    ///< whether it has been summed over the ranks: no longer of the dual layout
-  bool late = false;       ///< whether the backward that fills it takes the gradient's memory, not the forward
   bool gathered = false;   ///< whether it lies in a Gradients' memory
   std::int64_t step = -1;  ///< of the tape that it was last used on, and its node there
   int node = -1;

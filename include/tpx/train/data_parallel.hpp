@@ -11,6 +11,7 @@
 
 #include <tpx/kernel/optimizer.hpp>
 #include <tpx/train/adamw.hpp>
+#include <tpx/train/bucket_cuts.hpp>
 #include <tpx/train/clip.hpp>
 #include <tpx/train/data_parallel_buckets.hpp>
 #include <tpx/train/pipeline_gradients.hpp>
@@ -20,14 +21,17 @@ namespace tpx {
 /// How ranks with other data share the work of training.
 struct DataParallelOptions {
   int zero = 0;  ///< what they split: 1 the optimizer's state, 2 gradients too, 3 parameters too
-  std::int64_t bucket_bytes = 0;  ///< gradients are reduced in buckets of at least this; 0: all in one
+  /// Gradients are reduced, and with zero = 3 parameters gathered, in buckets of at most this, or of one
+  /// parameter; 0: of a layer, or as many as are a sixteenth of the model, and 25 MiB at most.
+  std::int64_t bucket_bytes = 0;
   int sync_every = 1;  ///< more: gradients stay apart, and parameters are averaged every so many steps
   AdamWOptions adamw{};
 };
 
-/// Trains a model whose batch is split over an axis: gradients are summed over it once a step, in buckets,
-/// while backward still runs, and AdamW updates the parameters. What ranks hold of a bucket of n elements on
-/// Axis:
+/// Trains a model whose batch is split over an axis: gradients are summed over it once a step, in buckets, and
+/// AdamW updates the parameters. The sum of a bucket is started while backward still runs, as soon as its last
+/// gradient is final, and waited for in reduce(); a communicator without nonblocking calls (comm::Nonblocking:
+/// all but Mpi) carries it out when it is started. What ranks hold of a bucket of n elements on Axis:
 ///
 ///   zero   gradient        optimizer's state   parameter       a step communicates, of n elements
 ///   0      P -> R          R                   R               all_reduce
@@ -36,6 +40,13 @@ struct DataParallelOptions {
 ///   3      P -> S          S                   S               reduce_scatter, all_gather at each use
 ///
 /// S is Shard<0, Balanced, Axis> of the bucket as one flat dim, whatever the parameters' extents.
+///
+/// Beside that, of p ranks' n elements, there are for a while: with zero = 1 and 2 a bucket's n/p, sent after the
+/// update; with zero = 2 and 3 the whole gradients of the buckets that backward is in and of the one whose sum is
+/// under way, and, where several micro-batches add up to a step, whose gradients are reduced once, whole ones of
+/// all buckets from the first micro-batch to the last (stage 2 then needs as much memory as stage 1 at its peak,
+/// and less between steps alone); with zero = 3 the parameters of the bucket in use, of the one before, and of
+/// the one that is used next, whose gathering is started then and waited for when it is used.
 ///
 ///   DataParallel<dp, Model> data(model, {.zero = 2});
 ///   loop:  data.reset();  backward(loss, data.when_final());  data.reduce();
@@ -54,7 +65,7 @@ class DataParallel {
   /// Moves the parameters' values into memory of its own; with zero = 3 ops gather them when they use them.
   ///
   /// @pre    the model outlives this, its parameters have distinct names, and their values are not shared
-  /// @comm   makes a communicator of the ranks along Axis
+  /// @comm   none
   /// @throws tpx::Error naming the option or the parameter
   explicit DataParallel(Model& model, const DataParallelOptions& options = {})
       : model_(&model),
@@ -64,6 +75,13 @@ class DataParallel {
     std::vector<std::string> tied;
     if constexpr (requires { model.tied_with(); })
       model.visit_tied([&](auto& p) { tied.push_back(p.track().state->name); });
+    detail::BucketCuts cuts;
+    model.visit([&]<class P>(P& p) {
+      constexpr unsigned shards = detail::axes_in(P::spec, Kind::shard);
+      cuts.add(p.track().state->name,
+               p.shape().count() / mesh_.grid().ranks(shards) * std::int64_t{sizeof(T)});
+    });
+    const std::vector<bool> starts = cuts.starts(options.bucket_bytes);
     model.visit([&]<class P>(P& p) {
       constexpr unsigned partial = detail::axes_in(P::spec, Kind::replicate);
       constexpr unsigned shards = detail::axes_in(P::spec, Kind::shard);
@@ -71,7 +89,7 @@ class DataParallel {
       detail::check_reduced<(partial & ~over_), typename Mesh::axes, over<Axis, More...>>();
       const bool is_tied = std::find(tied.begin(), tied.end(), p.track().state->name) != tied.end();
       buckets_.add({p.track().state, p.shard(), p.local_count(), partial, all & ~shards}, is_tied,
-                   options.bucket_bytes);
+                   starts[buckets_.slots().size()]);
     });
     buckets_.lay_out();
     model.visit([&, next = std::size_t{0}]<class P>(P& p) mutable {
@@ -84,21 +102,33 @@ class DataParallel {
   std::int64_t steps() const { return steps_; }
 
   /// The next backward starts from zero.
-  void reset() { buckets_.reset(); }
+  /// @param share  of the batch's samples, this rank's: where gradients stay apart they are those of the mean
+  ///               over its own samples, of which a loss is the part that they are of the batch
+  void reset(double share) { buckets_.reset(share); }
+  /// All ranks along Axis have as many samples.
+  void reset() { reset(1.0 / mesh_.template size<Axis>()); }
 
-  /// For the last backward of a step, or a Pipeline's run: reduces each bucket as soon as the gradients of all
-  /// its parameters are final.
-  /// @pre all ranks along Axis do the same backward
+  /// For the last backward of a step, or a Pipeline's run: starts the sum of each bucket as soon as the gradients
+  /// of all its parameters are final.
+  /// @pre  all ranks along Axis do the same backward
+  /// @comm where a bucket's last gradient is final its all_reduce or reduce_scatter, see DataParallel
   std::function<void(ParameterState&)> when_final() {
     return [this](ParameterState& state) { buckets_.is_final(state); };
   }
 
-  /// Reduces the buckets that are left: all of them where no backward was told when_final().
+  /// Buckets whose sum was started and is not waited for yet; with zero = 2 and 3 at most one.
+  int under_way() {
+    const auto& all = buckets_.buckets();
+    return static_cast<int>(std::count_if(all.begin(), all.end(), [](const auto& b) { return b.sum.open(); }));
+  }
+
+  /// Starts the sums of the buckets that are left, all of them where no backward was told when_final(), and waits
+  /// for all.
   /// @comm see DataParallel; each bucket once a step
   void reduce() {
     const detail::Region region("tpx::grad_reduce");
-    for (auto& bucket : buckets_.buckets())
-      if (!bucket.reduced) buckets_.reduce(bucket);
+    for (auto& bucket : buckets_.buckets()) buckets_.begin(bucket);
+    for (auto& bucket : buckets_.buckets()) buckets_.finish(bucket);
   }
 
   /// Adds the gradients of parameters that two pipeline ranks have both, as add_tied_gradients, after reduce().
@@ -145,6 +175,12 @@ class DataParallel {
   }
   void step(double learning_rate) { update(learning_rate, nullptr); }
 
+  /// Where parameters are apart they become their mean, as for the model that comes out in the end.
+  /// @comm sync_every > 1: an all_reduce of each bucket, unless the last step did it
+  void average() {
+    if (!together() && steps_ % options_.sync_every != 0) buckets_.average();
+  }
+
   /// What this rank updates of a parameter: `count` elements of its shard, row-major, from `offset` on, and the
   /// optimizer's state for them; null pointers where there are none.
   struct State {
@@ -182,6 +218,8 @@ class DataParallel {
   static const DataParallelOptions& checked(const DataParallelOptions& o) {
     if (o.zero < 0 || o.zero > 3)
       fail("tpx::DataParallel: zero is 0, 1, 2 or 3; given was " + std::to_string(o.zero));
+    if (o.bucket_bytes < 0)
+      fail("tpx::DataParallel: bucket_bytes is not negative; given was " + std::to_string(o.bucket_bytes));
     if (o.sync_every < 1 || (o.sync_every > 1 && o.zero > 0))
       fail(
           "tpx::DataParallel: sync_every is at least 1, and more than 1 with zero = 0 only, where every rank "

@@ -23,7 +23,9 @@ class TrainedBuckets {
     ParameterSlot slot;
     std::size_t bucket;
     std::int64_t offset;  ///< in the bucket
+    Buffer gradient{};    ///< lent to the parameter: its place in the bucket
   };
+  enum class Phase { fills, sums, summed };
   struct SlotRange {
     std::size_t first = 0, second = 0;  ///< of slots(): the first one and the one behind the last
   };
@@ -31,12 +33,15 @@ class TrainedBuckets {
     unsigned axes;  ///< on which the gradient arrives Partial
     std::int64_t count = 0;
     SlotRange slots{};
-    bool closed = false;
+    bool alone = false;
     Piece mine{};              ///< what this rank updates
-    Buffer gradient{};         ///< all of it, or this rank's piece
+    Buffer gradient{};         ///< all of it; where it is split, from the first backward that adds to it on
+    Buffer piece{};            ///< where it is split this rank's piece of the sum
     Buffer first{}, second{};  ///< the optimizer's state for `mine`
     std::size_t waits_for = 0;
-    bool reduced = false;
+    Phase phase = Phase::fills;
+    Started<Mesh> sum{};
+    TrainedBuckets* owner = nullptr;
   };
 
   /// @param zero      what the ranks along Axis split: 1 the optimizer's state, 2 gradients, 3 parameters too
@@ -47,8 +52,9 @@ class TrainedBuckets {
   TrainedBuckets& operator=(const TrainedBuckets&) = delete;
   ~TrainedBuckets() {
     for (Slot& s : slots_) {
+      if (s.gradient) s.gradient.block()->fetch = nullptr;
       s.slot.state->gradient.reset();
-      s.slot.state->filled = s.slot.state->reduced = s.slot.state->gathered = s.slot.state->late = false;
+      s.slot.state->filled = s.slot.state->reduced = s.slot.state->gathered = false;
     }
   }
 
@@ -57,19 +63,18 @@ class TrainedBuckets {
   ZeroParameters<T, Axis, Mesh>& values() { return values_; }
   bool splits(const Bucket& bucket, int stage) const { return zero_ >= stage && (bucket.axes & axis_) != 0; }
 
-  /// A parameter at the end of the last bucket, or in a new one. A tied one is alone, so that its pieces are
-  /// the same on the other rank that has it.
-  void add(ParameterSlot slot, bool alone, std::int64_t bucket_bytes) {
+  /// A parameter at the end of the last bucket, or the first one of a new bucket. A tied one is alone, so that
+  /// its pieces are the same on the other rank that has it.
+  void add(ParameterSlot slot, bool alone, bool starts) {
     for (const Slot& s : slots_)
       TPX_EXPECTS(s.slot.state->name != slot.state->name, slot.state->name,
                   "the parameters of a model have distinct names");
     TPX_EXPECTS(!slot.state->gathered, slot.state->name, "a parameter's gradient lies in one place at a time");
-    if (buckets_.empty() || buckets_.back().closed || alone || buckets_.back().axes != slot.reduced_over)
-      buckets_.push_back({slot.reduced_over, 0, {slots_.size(), slots_.size()}});
+    if (starts || alone || buckets_.back().alone || buckets_.back().axes != slot.reduced_over)
+      buckets_.push_back({slot.reduced_over, 0, {slots_.size(), slots_.size()}, alone});
     Bucket& bucket = buckets_.back();
     const std::int64_t offset = bucket.count;
     bucket.count += slot.count;
-    bucket.closed = alone || (bucket_bytes > 0 && bucket.count * std::int64_t{sizeof(T)} >= bucket_bytes);
     bucket.slots.second += 1;
     slots_.push_back({std::move(slot), buckets_.size() - 1, offset});
   }
@@ -79,57 +84,86 @@ class TrainedBuckets {
     for (Bucket& bucket : buckets_) {
       const std::size_t number = values_.add_bucket(bucket.count);
       bucket.mine = splits(bucket, 1) ? values_.piece_of(bucket.count) : Piece{0, bucket.count};
-      if (!splits(bucket, 2)) bucket.gradient = allocate<T>(mesh_, bucket.count);
+      bucket.owner = this;
       for (std::size_t i = bucket.slots.first; i < bucket.slots.second; ++i) {
         ParameterSlot& slot = slots_[i].slot;
         slot.value = values_.add(number, slots_[i].offset, slot.value, slot.count);
         slot.state->gathered = true;
-        slot.state->late = splits(bucket, 2);
-        slot.state->gradient.reset();
-        if (!slot.state->late)
-          slot.state->gradient = Buffer::borrow(plus(bucket.gradient.template as<T>(), slots_[i].offset),
-                                                slot.count * std::int64_t{sizeof(T)}, nullptr);
+        Buffer& gradient = slots_[i].gradient;
+        gradient = Buffer::borrow(nullptr, slot.count * std::int64_t{sizeof(T)}, nullptr);
+        gradient.block()->owner = &bucket;
+        gradient.block()->fetch = [](Block* block) {
+          auto* const of = static_cast<Bucket*>(block->owner);
+          of->owner->bring(*of);
+        };
+        slot.state->gradient = gradient;
       }
+      if (!splits(bucket, 2)) bring(bucket);
       if (splits(bucket, 3)) values_.split(number);
     }
   }
 
-  void reset() {
+  /// What was started and not waited for is waited for, and forgotten.
+  /// @param share  of the batch's samples, this rank's
+  void reset(double share) {
+    share_ = share;
     for (Bucket& bucket : buckets_) {
+      finish(bucket);
       bucket.waits_for = bucket.slots.second - bucket.slots.first;
-      bucket.reduced = false;
-      if (splits(bucket, 2)) bucket.gradient.reset();
+      bucket.phase = Phase::fills;
+      bucket.piece.reset();
+      if (splits(bucket, 2)) send_away(bucket);
     }
     for (Slot& s : slots_) s.slot.state->filled = s.slot.state->reduced = false;
   }
 
   /// A parameter's gradient is final: its bucket's turn may have come.
   void is_final(const ParameterState& state) {
+    for (Bucket& bucket : buckets_) bucket.sum.test();
     for (Bucket& bucket : buckets_)
       for (std::size_t i = bucket.slots.first; i < bucket.slots.second; ++i)
-        if (slots_[i].slot.state.get() == &state && --bucket.waits_for == 0) reduce(bucket);
+        if (slots_[i].slot.state.get() == &state && --bucket.waits_for == 0) begin(bucket);
   }
 
-  /// Sums a bucket's gradients over the axes where they are Partial.
-  /// @comm all_reduce; or reduce_scatter over Axis, and all_reduce of the piece over the other axes
-  void reduce(Bucket& bucket) {
-    Buffer whole = splits(bucket, 2) ? allocate<T>(mesh_, bucket.count) : bucket.gradient;
-    for (std::size_t i = bucket.slots.first; i < bucket.slots.second; ++i) collect(slots_[i], whole);
-    bucket.reduced = true;
-    unsigned rest = together_ ? bucket.axes : bucket.axes & ~axis_;
-    if (splits(bucket, 2)) {
-      using AxisMesh = std::decay_t<decltype(values_.axis_mesh())>;
-      const DTensor<T, 1, layout_t<Partial<Axis>>, AxisMesh> terms(values_.axis_mesh(), Shape{bucket.count},
-                                                                   std::move(whole));
-      bucket.gradient = redistribute<Shard<0, Balanced, Axis>>(terms).shard();
-      rest &= ~axis_;
+  /// Starts the sum of a bucket's gradients over the axes where they are Partial. Where they are split another
+  /// one that is under way is waited for first: of those buckets the memory is held until then.
+  /// @comm all_reduce; or reduce_scatter over Axis
+  void begin(Bucket& bucket) {
+    if (bucket.phase != Phase::fills) return;
+    if (splits(bucket, 2))
+      for (Bucket& other : buckets_)
+        if (splits(other, 2)) finish(other);
+    bring(bucket);
+    for (std::size_t i = bucket.slots.first; i < bucket.slots.second; ++i) complete(slots_[i]);
+    bucket.phase = Phase::sums;
+    if (!splits(bucket, 2)) {
+      const unsigned over = together_ ? bucket.axes : bucket.axes & ~axis_;
+      if (over != 0 && mesh_.grid().ranks(over) > 1)
+        bucket.sum = Started<Mesh>::template all_reduce<T>(mesh_, over, bucket.gradient, bucket.count);
+    } else if (mesh_.grid().ranks(axis_) == 1) {
+      bucket.piece = bucket.gradient;
+    } else {
+      bucket.piece = allocate<T>(mesh_, bucket.mine.extent);
+      bucket.sum = Started<Mesh>::template reduce_scatter<T>(mesh_, axis_, bucket.gradient, bucket.piece,
+                                                             values_.pieces_of(bucket.count));
     }
-    T* const data = bucket.gradient.template as<T>();
-    const std::int64_t count = splits(bucket, 2) ? bucket.mine.extent : bucket.count;
-    if (rest != 0 && mesh_.grid().ranks(rest) > 1)
-      all_reduce(mesh_, rest, static_cast<const T*>(data), data, count);
-    // A loss is a sum over the global count: by itself a rank has 1/p of its own mean.
-    if (!together_) scale(data, count, static_cast<double>(mesh_.grid().ranks(axis_)));
+  }
+
+  /// Waits for it.
+  /// @comm all_reduce of a split bucket's piece over the other axes where it is Partial
+  void finish(Bucket& bucket) {
+    if (bucket.phase != Phase::sums) return;
+    bucket.sum.wait();
+    bucket.phase = Phase::summed;
+    if (splits(bucket, 2)) {
+      send_away(bucket);
+      T* const data = bucket.piece.template as<T>();
+      const unsigned rest = bucket.axes & ~axis_;
+      if (rest != 0 && mesh_.grid().ranks(rest) > 1)
+        all_reduce(mesh_, rest, static_cast<const T*>(data), data, bucket.mine.extent);
+    }
+    // A loss is a sum over the global count: by itself a rank has its share of its own mean.
+    if (!together_ && share_ > 0) scale(bucket.gradient.template as<T>(), bucket.count, 1 / share_);
   }
 
   /// The part of a parameter, in its own elements, that this rank updates.
@@ -144,7 +178,8 @@ class TrainedBuckets {
   /// @pre mine_of(s) is not empty
   T* gradient_of(const Slot& s) const {
     const Bucket& bucket = buckets_[s.bucket];
-    return plus(bucket.gradient.template as<T>(), place(s) + (splits(bucket, 2) ? 0 : bucket.mine.offset));
+    return splits(bucket, 2) ? plus(bucket.piece.template as<T>(), place(s))
+                             : plus(bucket.gradient.template as<T>(), place(s) + bucket.mine.offset);
   }
   T* value_of(const Slot& s) const {
     return plus(splits(buckets_[s.bucket], 1) ? values_.piece(s.bucket) : values_.whole(s.bucket), place(s));
@@ -180,18 +215,28 @@ class TrainedBuckets {
     return s.offset + mine_of(s).offset - buckets_[s.bucket].mine.offset;
   }
 
-  /// A parameter's gradient goes to its place in the bucket; zeros where no backward reached it.
-  void collect(const Slot& s, const Buffer& whole) {
+  /// Takes memory for a bucket's gradients, where there is none, and tells the parameters.
+  void bring(Bucket& bucket) {
+    if (bucket.gradient) return;
+    bucket.gradient = allocate<T>(mesh_, bucket.count);
+    for (std::size_t i = bucket.slots.first; i < bucket.slots.second; ++i)
+      slots_[i].gradient.block()->data = plus(bucket.gradient.template as<T>(), slots_[i].offset);
+  }
+  void send_away(Bucket& bucket) {
+    bucket.gradient.reset();
+    for (std::size_t i = bucket.slots.first; i < bucket.slots.second; ++i)
+      slots_[i].gradient.block()->data = nullptr;
+  }
+
+  /// A parameter's gradient has all that is added to it here; zeros where no backward reached it.
+  void complete(const Slot& s) {
     ParameterState& state = *s.slot.state;
     TPX_EXPECTS(!state.reduced, state.name, "gradients are reduced once; reset() comes before the next");
-    T* const to = plus(whole.as<T>(), s.offset);
     const std::int64_t count = s.slot.count;
     if (!state.filled)
-      mesh_.context().launch({0, count * std::int64_t{sizeof(T)}},
-                             [&](const auto& exec) { kernel::fill(exec, to, count, T(0)); });
-    if (state.late && state.filled)
-      copy_elements(mesh_, static_cast<const T*>(state.gradient.template as<T>()), to, count);
-    if (state.late) state.gradient.reset();
+      mesh_.context().launch({0, count * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+        kernel::fill(exec, state.gradient.template as<T>(), count, T(0));
+      });
     state.filled = state.reduced = true;
   }
 
@@ -213,6 +258,7 @@ class TrainedBuckets {
   Mesh mesh_;
   int zero_;
   bool together_;
+  double share_ = 1;
   ZeroParameters<T, Axis, Mesh> values_;
   std::vector<Slot> slots_;
   std::vector<Bucket> buckets_;

@@ -8,7 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include <tpx/ops/redistribute.hpp>
+#include <tpx/tensor/dtensor.hpp>
+#include <tpx/tensor/started.hpp>
 
 namespace tpx::detail {
 
@@ -19,17 +20,14 @@ namespace tpx::detail {
 ///   bucket  [n]{R:Axis}, or split  [n@Axis] Balanced
 ///
 /// Of split ones the two used last are there, and the one that was used next in the step before: an op may use
-/// parameters of two buckets. What a tape saves of a parameter is where its value lies, not the value.
+/// parameters of two buckets. The gathering of that next one is started when the one before it is used, and
+/// waited for when it is used itself. What a tape saves of a parameter is where its value lies, not the value.
 ///
 /// @comm   a split bucket, each time it is used after two others: all_gather of n elements over Axis
 template <class T, class Axis, class Mesh>
 class ZeroParameters {
-  using AxisMesh = decltype(std::declval<const Mesh&>().template submesh<Axis>());
-  using Whole = DTensor<T, 1, layout_t<Replicate<Axis>>, AxisMesh>;
-  using Split = DTensor<T, 1, layout_t<Shard<0, Balanced, Axis>>, AxisMesh>;
-
  public:
-  explicit ZeroParameters(const Mesh& mesh) : mesh_(mesh), axis_mesh_(mesh.template submesh<Axis>()) {}
+  explicit ZeroParameters(const Mesh& mesh) : mesh_(mesh) {}
   ZeroParameters(const ZeroParameters&) = delete;
   ZeroParameters& operator=(const ZeroParameters&) = delete;
   /// Whole parameters keep their values; split ones are away for good.
@@ -41,10 +39,8 @@ class ZeroParameters {
     }
   }
 
-  const AxisMesh& axis_mesh() const { return axis_mesh_; }
-
   std::size_t add_bucket(std::int64_t count) {
-    buckets_.push_back({count, allocate<T>(mesh_, count), {}});
+    buckets_.push_back({count, allocate<T>(mesh_, count), {}, {}});
     return buckets_.size() - 1;
   }
 
@@ -65,8 +61,16 @@ class ZeroParameters {
     const Bucket& bucket = buckets_[number];
     return bucket.split ? bucket.split.template as<T>() : at(bucket.whole, piece_of(bucket.count).offset);
   }
+  /// This rank's piece of so many elements.
   Piece piece_of(std::int64_t count) const {
-    return Distribution(Shape{count}, Split::spec, axis_mesh_.grid()).piece(0);
+    constexpr int axis = index_of<Axis, typename Mesh::axes>;
+    return cut(Partition::balanced, count, ranks(), mesh_.grid().coordinate[axis]);
+  }
+  /// Elements of each rank's piece.
+  std::vector<std::int64_t> pieces_of(std::int64_t count) const {
+    std::vector<std::int64_t> extents;
+    for (int k = 0; k < ranks(); ++k) extents.push_back(cut(Partition::balanced, count, ranks(), k).extent);
+    return extents;
   }
 
   /// Splits a bucket for good.
@@ -86,24 +90,16 @@ class ZeroParameters {
     send_away(number);
   }
 
-  /// Makes whole again what the pieces on all ranks are now.
+  /// Every rank gets the values that the others have in their pieces of a bucket that is not split. What is
+  /// sent lies apart from what is received: beside the bucket a piece of memory is needed.
   /// @comm all_gather of the bucket's elements over Axis
   void gather(std::size_t number) {
-    Bucket& bucket = buckets_[number];
-    if (!bucket.split && axis_mesh_.size() == 1) return;
+    if (ranks() == 1) return;
+    const Bucket& bucket = buckets_[number];
     const Piece mine = piece_of(bucket.count);
-    // Of a whole bucket the piece is a part: the old memory lives until the new one is there.
-    const Buffer old = bucket.whole;
-    const Buffer shard =
-        bucket.split ? bucket.split
-                     : Buffer::borrow(at(old, mine.offset), mine.extent * std::int64_t{sizeof(T)}, nullptr);
-    const Split split(axis_mesh_, Shape{bucket.count}, shard);
-    bucket.whole = redistribute<Replicate<Axis>>(split).shard();
-    for (Part& part : parts_) {
-      if (part.bucket != number) continue;
-      part.memory.block()->data = at(bucket.whole, part.offset);
-      part.memory.block()->away = false;
-    }
+    const Buffer sent = allocate<T>(mesh_, mine.extent);
+    copy_elements(mesh_, static_cast<const T*>(at(bucket.whole, mine.offset)), sent.as<T>(), mine.extent);
+    Gathering::template all_gather<T>(mesh_, axis_, sent, bucket.whole, pieces_of(bucket.count)).wait();
   }
 
   /// The pieces have new values: no bucket is what it was, and a new step begins.
@@ -120,10 +116,15 @@ class ZeroParameters {
     std::int64_t offset;
     Buffer memory;
   };
+  using Gathering = Started<Mesh>;
   struct Bucket {
     std::int64_t count;
     Buffer whole, split;
+    Gathering gathering;  // of the whole, where it was started
   };
+
+  static constexpr unsigned axis_ = 1u << index_of<Axis, typename Mesh::axes>;
+  int ranks() const { return mesh_.grid().ranks(axis_); }
 
   static T* at(const Buffer& buffer, std::int64_t offset) {
     T* const base = buffer.as<T>();
@@ -131,16 +132,35 @@ class ZeroParameters {
   }
 
   void send_away(std::size_t number) {
+    buckets_[number].gathering.wait();
     buckets_[number].whole.reset();
+    place(number, true);
+  }
+
+  /// @comm all_gather of the bucket's elements over Axis
+  void start(std::size_t number) {
+    Bucket& bucket = buckets_[number];
+    if (bucket.whole) return;
+    bucket.whole = ranks() == 1 ? bucket.split : allocate<T>(mesh_, bucket.count);
+    if (ranks() > 1)
+      bucket.gathering = Gathering::template all_gather<T>(mesh_, axis_, bucket.split, bucket.whole,
+                                                           pieces_of(bucket.count));
+  }
+
+  /// Tells a split bucket's parameters where their values are.
+  void place(std::size_t number, bool away) {
     for (Part& part : parts_) {
       if (part.bucket != number) continue;
-      part.memory.block()->data = nullptr;
-      part.memory.block()->away = true;
+      part.memory.block()->data = away ? nullptr : at(buckets_[number].whole, part.offset);
+      part.memory.block()->away = away;
     }
   }
 
   void use(std::size_t number) {
-    if (!uses_.empty() && uses_.back() == number) return;
+    if (!uses_.empty() && uses_.back() == number) {
+      for (Bucket& bucket : buckets_) bucket.gathering.test();
+      return;
+    }
     const std::size_t step = uses_.size();
     follows_ = step < before_.size() && before_[step] == number && (step == 0 || follows_);
     const auto previous = step > 0 ? uses_[step - 1] : number;
@@ -148,12 +168,13 @@ class ZeroParameters {
     uses_.push_back(number);
     for (std::size_t b = 0; b < buckets_.size(); ++b)
       if (buckets_[b].split && buckets_[b].whole && b != number && b != previous && b != next) send_away(b);
-    for (const std::size_t b : {number, next})
-      if (buckets_[b].split && !buckets_[b].whole) gather(b);
+    start(number);
+    buckets_[number].gathering.wait();
+    place(number, false);
+    start(next);
   }
 
   Mesh mesh_;
-  AxisMesh axis_mesh_;
   std::vector<Bucket> buckets_;
   std::deque<Part> parts_;                  // where they are does not change: blocks point to them
   std::vector<std::size_t> uses_, before_;  // buckets in the order of this step and of the one before
