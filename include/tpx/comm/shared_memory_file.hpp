@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -18,24 +17,7 @@
 #include <utility>
 #include <vector>
 
-namespace tpx::comm {
-
-/// Which node a rank is on: ranks with the same value share memory.
-using Node = std::array<char, 64>;
-
-/// The node of this process: what the kernel drew when it started, which containers on it share. All
-/// zero where the kernel does not say.
-inline Node this_node() {
-  Node node{};
-  const int file = ::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return node;
-  const ssize_t length = ::read(file, node.data(), node.size());
-  ::close(file);
-  if (length <= 0) node.fill(0);
-  return node;
-}
-
-namespace detail {
+namespace tpx::comm::detail {
 
 /// A file's pages in this process: once, so that ranks that are threads see the same addresses, and a thread
 /// sanitizer what they do to one another.
@@ -170,5 +152,4 @@ class SharedFile {
   std::shared_ptr<SharedPages> pages_;
 };
 
-}  // namespace detail
-}  // namespace tpx::comm
+}  // namespace tpx::comm::detail

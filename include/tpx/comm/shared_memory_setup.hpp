@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <tpx/comm/agree.hpp>
+#include <tpx/comm/node.hpp>
 #include <tpx/comm/shared_memory_file.hpp>
 #include <tpx/comm/shared_memory_window.hpp>
 #include <tpx/core/error.hpp>
