@@ -14,6 +14,7 @@
 
 #include <tpx/comm/communicator.hpp>
 #include <tpx/core/element.hpp>
+#include <tpx/core/error.hpp>
 
 namespace tpx::comm {
 
@@ -49,6 +50,33 @@ struct Call {
 /// " over tp": whose group, where it has a name.
 inline std::string over(const std::string& group) { return group.empty() ? group : " over " + group; }
 
+inline std::string called_by(std::string_view op) {
+  return op.empty() ? std::string() : ", called by " + std::string(op);
+}
+
+inline std::string waits_in(const std::string& call) {
+  return " waits in " + (call.empty() ? "no call" : call);
+}
+
+/// What a rank tells the others of its call. They hear who calls where checks communicate.
+struct Said {
+  Call call{};
+  std::array<char, 64> caller{};  ///< the op in progress; cut where it is long
+
+  void name_caller() {
+    const std::string_view op = tpx::detail::op_in_progress();
+    caller[op.copy(caller.data(), caller.size() - 1)] = '\0';
+  }
+  std::string text() const { return call.text() + called_by(caller.data()); }
+};
+
+inline std::string calls_differ_error(const char* communicator, const std::string& group, const Said& first,
+                                      int other, const Said& second) {
+  return "tpx::comm::" + std::string(communicator) + ": the ranks of a group make the same call" + over(group) +
+         ": rank 0 is in " + first.text() + ", rank " + std::to_string(other) + " in " + second.text() +
+         (second.call.text() == first.call.text() ? " of other sizes" : "");
+}
+
 /// That this thread is in a call, for as long as it lives.
 class Entered {
  public:
@@ -63,6 +91,9 @@ class Entered {
     static thread_local const Entered* call = nullptr;
     return call;
   }
+
+  std::string text() const { return call_.text() + over(group_) + called_by(tpx::detail::op_in_progress()); }
+  std::string where() const { return "rank " + std::to_string(rank_) + " of " + std::to_string(ranks_); }
 
   /// Writes a line about it, by what a signal handler may use.
   void say() const {

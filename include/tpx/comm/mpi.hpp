@@ -24,11 +24,13 @@
 #include <tpx/comm/combine.hpp>
 #include <tpx/comm/communicator.hpp>
 #include <tpx/comm/counts.hpp>
+#include <tpx/comm/mpi_bfloat16.hpp>
 #include <tpx/comm/mpi_call.hpp>
 #include <tpx/comm/mpi_messages.hpp>
 #include <tpx/comm/mpi_op.hpp>
 #include <tpx/comm/mpi_support.hpp>
 #include <tpx/comm/mpi_uneven.hpp>
+#include <tpx/comm/mpi_wait.hpp>
 
 namespace tpx::comm {
 
@@ -36,10 +38,11 @@ namespace tpx::comm {
 ///
 /// Errors are exceptions: MPI reports them (MPI_ERRORS_RETURN on the owned communicator) and every
 /// return code is checked. With checks that communicate (TPX_CHECK_LEVEL 3), collectives that differ between
-/// ranks are an error on all of them, which names both and the ops that called them. Messages beyond MPI's
-/// 32-bit counts are split. The order of a sum's terms is MPI's; bfloat16 ones are added in float and rounded
-/// after each addition. MPI is initialised and finalised by the caller; what is still alive after MPI_Finalize
-/// is not freed.
+/// ranks are an error on all of them, which names both and the ops that called them, and a rank that waits for
+/// longer than TPX_TIMEOUT seconds gives up and tells what each process waits in. Messages beyond MPI's 32-bit
+/// counts are split. The order of a sum's terms is MPI's; bfloat16 ones are added in the order of the
+/// ranks, in float, and rounded once. MPI is initialised and finalised by the caller; what is still alive after
+/// MPI_Finalize is not freed.
 class Mpi {
  public:
   static constexpr bool host_driven = true;
@@ -50,6 +53,7 @@ class Mpi {
   /// @throws tpx::Error when MPI is not running, or `theirs` is null or an inter-communicator
   static Mpi adopt(MPI_Comm theirs) {
     detail::expect_mpi_runs();
+    if constexpr (check_level >= check_level_collective) (void)detail::timeout();  // or nobody begins
     if (theirs == MPI_COMM_NULL) fail("tpx::comm::Mpi::adopt: the communicator must not be MPI_COMM_NULL");
     int inter = 0;
     detail::check_mpi(MPI_Comm_test_inter(theirs, &inter), "MPI_Comm_test_inter");
@@ -79,7 +83,9 @@ class Mpi {
     return *this;
   }
 
-  ~Mpi() { detail::free_communicator(comm_); }
+  ~Mpi() {
+    if (!detail::MpiFarewell::abandoned()) detail::free_communicator(comm_);
+  }
 
   MPI_Comm native() const { return comm_; }
   int rank() const { return rank_; }
@@ -112,10 +118,13 @@ class Mpi {
                   Queue = {}) const {
     detail::check_buffers(Collective::all_reduce, send, recv, count);
     const auto here = enter({count, -1, Collective::all_reduce, element, reduction});
+    if (element == Element::bf16)
+      return check(detail::MpiBfloat16::all_reduce(live(), rank_, size_, send, recv, count, reduction),
+                   "all_reduce", count);
     detail::for_each_part(count, [&](std::int64_t at, int n) {
       const void* from = send == recv ? MPI_IN_PLACE : detail::advance(send, at, element);
       check(MPI_Allreduce(from, detail::advance(recv, at, element), n, detail::mpi_type(element),
-                          detail::mpi_op(reduction, element), live()),
+                          detail::mpi_op(reduction), live()),
             "all_reduce", count);
     });
   }
@@ -137,8 +146,12 @@ class Mpi {
                       Reduction reduction, Queue = {}) const {
     detail::check_buffers(Collective::reduce_scatter, send, recv, count_per_rank, size_);
     const auto here = enter({count_per_rank, -1, Collective::reduce_scatter, element, reduction});
+    if (element == Element::bf16)
+      return check(detail::MpiBfloat16::reduce_scatter(live(), rank_, size_, send, recv,
+                                                       detail::Blocks(count_per_rank), reduction),
+                   "reduce_scatter", count_per_rank);
     const MPI_Datatype type = detail::mpi_type(element);
-    const MPI_Op op = detail::mpi_op(reduction, element);
+    const MPI_Op op = detail::mpi_op(reduction);
     if (count_per_rank <= detail::max_count()) {
       if (count_per_rank == 0) return;
       check(MPI_Reduce_scatter_block(send, recv, static_cast<int>(count_per_rank), type, op, live()),
@@ -184,6 +197,10 @@ class Mpi {
     const std::int64_t sum = detail::sum_of(counts);
     detail::check_uneven(Collective::reduce_scatter, send, sum, recv, detail::count_of(counts, rank_));
     const auto here = enter({sum, -1, Collective::reduce_scatter, element, reduction, detail::mark_of(counts)});
+    if (element == Element::bf16)
+      return check(detail::MpiBfloat16::reduce_scatter(live(), rank_, size_, send, recv, detail::Blocks(counts),
+                                                       reduction),
+                   "reduce_scatter", sum);
     check(detail::reduce_scatter_uneven(live(), send, recv, counts, element, reduction), "reduce_scatter", sum);
   }
 

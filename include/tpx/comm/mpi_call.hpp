@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <array>
 #include <cstddef>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <tpx/comm/call.hpp>
 #include <tpx/comm/mpi_support.hpp>
+#include <tpx/comm/mpi_wait.hpp>
 #include <tpx/core/config.hpp>
 #include <tpx/core/error.hpp>
 
@@ -18,7 +18,8 @@ namespace tpx::comm::detail {
 /// which collective they are in: MPI would hang, or mix their data up, where they differ.
 class MpiCall {
  public:
-  /// @throws tpx::Error on all ranks, the same text, where their collectives differ
+  /// @throws tpx::Error on all ranks, the same text, where their collectives differ; where some have not come
+  /// in time, on all that wait
   /// @comm   with checks that communicate, for a collective: an all-gather of 88 u8
   MpiCall(MPI_Comm comm, const Call& call, const std::string& group, int rank, int ranks)
       : entered_(call, group, rank, ranks) {
@@ -26,31 +27,31 @@ class MpiCall {
   }
 
  private:
-  struct Said {
-    Call call;
-    std::array<char, 64> caller;  ///< the op that needs it; cut where it is long
+  // MPI's until all have come: where the wait is given up, it stays so.
+  struct Exchange {
+    Said mine;
+    std::vector<Said> all;
   };
 
   static void expect_same(MPI_Comm comm, const Call& call, const std::string& group, int ranks) {
     if (call.what == Collective::send || call.what == Collective::recv || call.what == Collective::send_recv)
       return;
-    Said mine{call, {}};
-    const std::string_view caller = tpx::detail::op_in_progress();
-    caller.copy(mine.caller.data(), mine.caller.size() - 1);
-    std::vector<Said> all(static_cast<std::size_t>(ranks));
+    auto said = std::make_unique<Exchange>();
+    said->mine.call = call;
+    said->mine.name_caller();
+    said->all.resize(static_cast<std::size_t>(ranks));
     const int bytes = static_cast<int>(sizeof(Said));
-    check_mpi(MPI_Allgather(&mine, bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, comm), "MPI_Allgather");
-    for (std::size_t other = 1; other < all.size(); ++other) {
-      if (all[other].call == all[0].call) continue;
-      fail("tpx::comm::Mpi: the ranks of a group make the same call" + over(group) + ": rank 0 is in " +
-           text(all[0]) + ", rank " + std::to_string(other) + " in " + text(all[other]) +
-           (all[other].call.text() == all[0].call.text() ? " of other sizes" : ""));
-    }
-  }
-
-  static std::string text(const Said& said) {
-    const std::string caller = said.caller.data();
-    return said.call.text() + (caller.empty() ? caller : ", called by " + caller);
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(MPI_Iallgather(&said->mine, bytes, MPI_BYTE, said->all.data(), bytes, MPI_BYTE, comm, &request),
+              "MPI_Iallgather");
+    Exchange* const lent = said.release();
+    const int code = wait(request, MPI_STATUS_IGNORE);
+    said.reset(lent);
+    check_mpi(code, "MPI_Iallgather");
+    const std::vector<Said>& all = said->all;
+    for (std::size_t other = 1; other < all.size(); ++other)
+      if (all[other].call != all[0].call)
+        fail(calls_differ_error("Mpi", group, all[0], static_cast<int>(other), all[other]));
   }
 
   Entered entered_;

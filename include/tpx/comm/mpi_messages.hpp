@@ -12,6 +12,7 @@
 #include <tpx/comm/combine.hpp>
 #include <tpx/comm/counts.hpp>
 #include <tpx/comm/mpi_support.hpp>
+#include <tpx/comm/mpi_wait.hpp>
 #include <tpx/core/error.hpp>
 
 namespace tpx::comm::detail {
@@ -23,9 +24,10 @@ class Requests {
   Requests(const Requests&) = delete;
   Requests& operator=(const Requests&) = delete;
 
-  // Where a later post failed: the buffers are about to go, so what was posted is taken back.
+  // Where a later post failed: the buffers are about to go, so what was posted is taken back. Not where a wait
+  // was given up: it would wait again.
   ~Requests() {
-    for (std::int64_t i = 0; i < posted_; ++i) {
+    for (std::int64_t i = 0; i < posted_ && !MpiFarewell::abandoned(); ++i) {
       MPI_Request& request = slot(i).request;
       if (request == MPI_REQUEST_NULL) continue;
       if (MPI_Cancel(&request) != MPI_SUCCESS || MPI_Wait(&request, MPI_STATUS_IGNORE) != MPI_SUCCESS)
@@ -39,10 +41,12 @@ class Requests {
   }
 
   /// Waits for all; the first error, or MPI_SUCCESS.
+  ///
+  /// @throws tpx::Error where checks find that it takes too long
   int wait() {
     int first = MPI_SUCCESS;
     for (std::int64_t i = 0; i < posted_; ++i) {
-      const int code = MPI_Wait(&slot(i).request, &slot(i).status);
+      const int code = detail::wait(slot(i).request, &slot(i).status);
       if (first == MPI_SUCCESS) first = code;
     }
     return first;

@@ -16,6 +16,8 @@
 #include <tpx/comm/arguments.hpp>
 #include <tpx/comm/communicator.hpp>
 #include <tpx/comm/counts.hpp>
+#include <tpx/comm/node.hpp>
+#include <tpx/comm/patience.hpp>
 #include <tpx/comm/shared_memory_file.hpp>
 #include <tpx/comm/shared_memory_heap.hpp>
 #include <tpx/comm/shared_memory_in_place.hpp>
@@ -23,6 +25,7 @@
 #include <tpx/comm/shared_memory_setup.hpp>
 #include <tpx/comm/shared_memory_slots.hpp>
 #include <tpx/comm/shared_memory_window.hpp>
+#include <tpx/core/config.hpp>
 #include <tpx/core/error.hpp>
 
 namespace tpx::comm {
@@ -36,8 +39,10 @@ namespace tpx::comm {
 /// the message is received; a message to the rank itself goes by send_recv.
 ///
 /// A rank that ends or leaves the group while others wait for it is an error that names it and the call,
-/// within about 60 ms. Collective calls that differ are an error on all ranks, which name both.
-/// A destructor waits for nobody, and nothing of the memory outlives the processes.
+/// within about 60 ms. Collective calls that differ are an error on all ranks, which name both. With checks
+/// that communicate (TPX_CHECK_LEVEL 3) they name the ops that made them too, and a rank that waits for longer
+/// than TPX_TIMEOUT seconds gives up and tells what each rank waits in. A destructor waits for nobody, and
+/// nothing of the memory outlives the processes.
 class SharedMemory {
  public:
   static constexpr bool host_driven = true;
@@ -51,6 +56,7 @@ class SharedMemory {
   template <Communicator Comm>
   static SharedMemory over(const Comm& ranks, const Node& node = this_node()) {
     static_assert(Comm::host_driven, "tpx::comm::SharedMemory::over: the communicator is driven from the host");
+    if constexpr (check_level >= check_level_collective) (void)detail::timeout();  // or nobody begins
     detail::expect_one_node(ranks, node);
     const std::vector<int> all = all_of(ranks.size());
     detail::SharedFile file;
@@ -262,6 +268,7 @@ class SharedMemory {
       window = std::make_unique<detail::SharedWindow>(std::move(file),
                                                       detail::position_in(members, parent.rank()), ranks);
       error = window->claim();
+      window->show_waits_on(heap.shared());
     }
     throw_together(parent, error);  // and nobody calls before all have claimed their rank
     return SharedMemory(std::move(window), std::move(heap));

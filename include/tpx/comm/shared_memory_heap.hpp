@@ -3,22 +3,50 @@
 
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <tpx/comm/communicator.hpp>
 #include <tpx/comm/shared_memory_file.hpp>
+#include <tpx/core/config.hpp>
 
 namespace tpx::comm::detail {
 
+/// What a rank waits in, for the others to read who wait for too long. It may change while they do.
+class Board {
+ public:
+  void write(std::string_view text) {
+    for (std::size_t i = 0; i < text_.size(); ++i)
+      text_[i].store(i + 1 < text_.size() && i < text.size() ? text[i] : '\0', std::memory_order_relaxed);
+  }
+  std::string read() const {
+    std::string text;
+    for (const std::atomic<char>& each : text_) {
+      const char c = each.load(std::memory_order_relaxed);
+      if (c == '\0') break;
+      text += c;
+    }
+    return text;
+  }
+
+ private:
+  std::array<std::atomic<char>, 256> text_{};
+};
+
 /// Memory of several processes that each of them sees: every rank has a part, from which it alone gives out
-/// pieces, and reads and writes the parts of the others where they are.
+/// pieces, and reads and writes the parts of the others where they are. Where checks communicate, a part begins
+/// with the rank's board.
 ///
 /// A part reserves addresses, and takes memory where it is first written. Used by one thread of a rank.
 class SharedHeap {
@@ -37,10 +65,14 @@ class SharedHeap {
 
   SharedHeap(SharedFile file, int rank, int ranks)
       : file_(std::move(file)), part_(part_bytes(ranks)), rank_(rank), ranks_(ranks) {
-    free_[0] = part_;
+    if constexpr (check_level >= check_level_collective) new (part(rank)) Board;
+    free_[first_] = part_ - first_;
   }
 
   int ranks() const { return ranks_; }
+  /// @pre checks communicate
+  Board& board(int rank) const { return *std::launder(reinterpret_cast<Board*>(part(rank))); }
+  Board& board() const { return board(rank_); }
   char* part(int rank) const { return static_cast<char*>(file_.memory()) + rank * part_; }
 
   /// How far into this rank's part the buffer starts; -1 where it does not lie in it, or not whole.
@@ -83,6 +115,8 @@ class SharedHeap {
   }
 
  private:
+  static constexpr std::int64_t first_ = check_level >= check_level_collective ? sizeof(Board) : 0;
+
   SharedFile file_;
   std::int64_t part_;
   int rank_;
@@ -115,6 +149,8 @@ class GroupHeap {
   char* at(int rank, std::int64_t offset) const {
     return heap_->part(parts_[static_cast<std::size_t>(rank)]) + offset;
   }
+
+  const std::shared_ptr<SharedHeap>& shared() const { return heap_; }
 
   /// Keeps the heap alive, and its pieces do too.
   MemorySource source() const {

@@ -141,7 +141,8 @@ class SharedReceive {
 /// Advances all sides of what is under way until each is done, so that a refusal of one leaves no peer
 /// waiting for another.
 ///
-/// @throws tpx::Error when a message was refused, or its peer died or left the group
+/// @throws tpx::Error when a message was refused, its peer died or left the group, or checks find that it takes
+/// too long
 template <class... Sides>
 void complete(SharedWindow& window, const Call& call, Sides&... sides) {
   const Entered here(call, window.group(), window.rank(), window.ranks());
@@ -158,8 +159,10 @@ void complete(SharedWindow& window, const Call& call, Sides&... sides) {
         if (!trouble.empty() && !side.advance()) window.give_up(call, trouble);
       };
       (look(sides), ...);
+      if (!(sides.done() && ...)) window.expect_in_time(call, patience);
     }
   }
+  window.came();
   const auto raise = [](const std::string& error) {
     if (!error.empty()) fail(error);
   };

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-#include <sched.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include <tpx/comm/call.hpp>
+#include <tpx/comm/patience.hpp>
 #include <tpx/comm/shared_memory_file.hpp>
+#include <tpx/comm/shared_memory_heap.hpp>
+#include <tpx/core/config.hpp>
 #include <tpx/core/error.hpp>
 
 namespace tpx::comm::detail {
@@ -25,49 +25,6 @@ namespace tpx::comm::detail {
 struct SharedOffsets {
   std::int64_t send = -1;
   std::int64_t recv = -1;
-};
-
-/// How to wait for another process: at first the answer is under way and spinning is fastest; then the
-/// other may need this core; after `grace` it may be that nobody comes any more.
-class Patience {
- public:
-  static constexpr int spins = 100;
-  static constexpr std::chrono::milliseconds grace{50};
-  static constexpr std::chrono::microseconds nap{50};
-
-  /// A moment, for the processor.
-  static void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
-
-  /// Waits a little. True when it is time to see whether the other is still there.
-  bool wait() {
-    if (turns_ < spins) {
-      ++turns_;
-      pause();
-      return false;
-    }
-    const auto now = std::chrono::steady_clock::now();
-    if (turns_ == spins) {
-      ++turns_;
-      look_ = now + grace;
-    }
-    if (now < look_) {
-      ::sched_yield();
-      return false;
-    }
-    std::this_thread::sleep_for(nap);
-    if (++turns_ % 128 != 0) return false;
-    return true;
-  }
-
- private:
-  int turns_ = 0;
-  std::chrono::steady_clock::time_point look_;
 };
 
 // Two lines, because processors fetch the neighbour of a line too.
@@ -88,8 +45,8 @@ class SharedWindow {
   /// meeting after the next.
   struct alignas(shared_line) Flag {
     std::atomic<std::uint64_t> met{0};
-    Call call{};
     SharedOffsets offsets{};
+    Said said{};  // last: who calls is beyond the first 64 bytes, which alone are touched without checks
   };
   static_assert(sizeof(Flag) == shared_line, "tpx::comm::SharedMemory: what a meeting reads is in one place");
   struct alignas(shared_line) Presence {
@@ -168,7 +125,8 @@ class SharedWindow {
   void meet(const Call& call, const SharedOffsets& buffers = {}) {
     const std::uint64_t now = ++meetings_;
     Flag& mine = flag(rank_, now);
-    mine.call = call;
+    mine.said.call = call;
+    if constexpr (check_level >= check_level_collective) mine.said.name_caller();
     mine.offsets = buffers;
     mine.met.store(now, std::memory_order_release);
     // Ranks that are in step write at the same time: who reads a line just before takes it from its writer.
@@ -178,7 +136,7 @@ class SharedWindow {
       if (other == rank_) continue;
       const Flag& theirs = flag(other, now);
       if (theirs.met.load(std::memory_order_acquire) < now) wait_for(other, now, call);
-      differ = differ || theirs.call != call;
+      differ = differ || theirs.said.call != call;
     }
     if (differ) [[unlikely]]
       calls_differ(now);
@@ -189,17 +147,18 @@ class SharedWindow {
 
   /// Why nothing more will come from a rank, and so from the group: empty where it may.
   std::string missing(int other) {
+    // In this order: a rank says that it leaves before it ends, and who is dead before it leaves for that.
+    const Presence& p = presence(other);
+    const std::int64_t process = p.process.load(std::memory_order_acquire);
+    // A lock of one's own cannot be asked for: ranks that are threads of one process end together.
+    const bool lives = process == ::getpid() || file_.claimed(other);
+    const bool left = p.left.load(std::memory_order_acquire);
     std::int32_t dead = this->dead().load(std::memory_order_acquire) - 1;
+    if (dead < 0 && left)
+      return "rank " + std::to_string(other) +
+             (lives ? " has left the group: it failed, or makes fewer calls" : " has left the group and ended");
+    if (dead < 0 && lives) return {};
     if (dead < 0) {
-      const Presence& p = presence(other);
-      const std::int64_t process = p.process.load(std::memory_order_acquire);
-      // A lock of one's own cannot be asked for: ranks that are threads of one process end together.
-      if (process == ::getpid() || file_.claimed(other))
-        return p.left.load(std::memory_order_acquire)
-                   ? "rank " + std::to_string(other) + " has left the group: it failed, or makes fewer calls"
-                   : std::string();
-      if (p.left.load(std::memory_order_acquire))
-        return "rank " + std::to_string(other) + " has left the group and ended";
       // The others, who may wait for this rank next, learn of the cause.
       std::int32_t nobody = 0;
       this->dead().compare_exchange_strong(nobody, other + 1);
@@ -208,6 +167,28 @@ class SharedWindow {
     return "rank " + std::to_string(dead) + " is dead: its process " +
            std::to_string(presence(dead).process.load(std::memory_order_acquire)) + " has ended";
   }
+
+  /// Where checks communicate: shows all ranks of the heap what this one waits in.
+  ///
+  /// @pre    this thread has Entered the call
+  /// @throws tpx::Error where it has waited too long, with what each of them waits in
+  void expect_in_time(const Call& call, const Patience& patience) const {
+    if constexpr (check_level >= check_level_collective) {
+      if (heap_ != nullptr) heap_->board().write(Entered::innermost()->text());
+      if (patience.waited() < timeout()) return;
+      std::string trouble = waited_too_long(patience.waited());
+      for (int rank = 0; heap_ != nullptr && rank < heap_->ranks(); ++rank)
+        trouble += (rank == 0 ? ". Of all that share the memory rank " : ", rank ") + std::to_string(rank) +
+                   waits_in(heap_->board(rank).read());
+      give_up(call, trouble);
+    }
+  }
+  /// What this rank waited for came.
+  void came() const {
+    if constexpr (check_level >= check_level_collective)
+      if (heap_ != nullptr) heap_->board().write("");
+  }
+  void show_waits_on(std::shared_ptr<SharedHeap> heap) { heap_ = std::move(heap); }
 
   [[noreturn]] void give_up(const Call& call, const std::string& trouble) const {
     fail("tpx::comm::SharedMemory: " + call.text() + over(group_) + " was given up on rank " +
@@ -262,25 +243,26 @@ class SharedWindow {
       if (!patience.wait()) continue;
       const std::string trouble = missing(other);
       // It may have come, and gone after, while this rank looked.
-      if (!trouble.empty() && theirs.met.load(std::memory_order_acquire) < meeting) give_up(call, trouble);
+      if (theirs.met.load(std::memory_order_acquire) >= meeting) break;
+      if (!trouble.empty()) give_up(call, trouble);
+      expect_in_time(call, patience);
     }
+    came();
   }
 
   // The same text on every rank: each differs from another one. All have met, so they may go on.
   [[noreturn]] void calls_differ(std::uint64_t meeting) const {
-    const Call& first = flag(0, meeting).call;
+    const Said& first = flag(0, meeting).said;
     int other = 1;
-    while (flag(other, meeting).call == first) ++other;
-    const Call& second = flag(other, meeting).call;
-    fail("tpx::comm::SharedMemory: the ranks of a group make the same call" + over(group_) + ": rank 0 is in " +
-         first.text() + ", rank " + std::to_string(other) + " in " + second.text() +
-         (second.text() == first.text() ? " of other sizes" : ""));
+    while (flag(other, meeting).said.call == first.call) ++other;
+    fail(calls_differ_error("SharedMemory", group_, first, other, flag(other, meeting).said));
   }
 
   SharedFile file_;
   Layout at_;
   char* base_;
   std::string group_;
+  std::shared_ptr<SharedHeap> heap_;  ///< of which every rank has a board
   int rank_;
   int ranks_;
   std::size_t turn_ = 0;
