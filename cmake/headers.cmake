@@ -49,6 +49,7 @@ set(TPX_comm_HEADERS
     tpx/comm/communicator.hpp
     tpx/comm/counts.hpp
     tpx/comm/mpi.hpp
+    tpx/comm/mpi_bfloat16.hpp
     tpx/comm/mpi_call.hpp
     tpx/comm/mpi_messages.hpp
     tpx/comm/mpi_op.hpp
@@ -261,6 +262,7 @@ set(TPX_train_HEADERS
     tpx/train/cost_model.hpp
     tpx/train/data_parallel.hpp
     tpx/train/data_parallel_buckets.hpp
+    tpx/train/gpt_trainer.hpp
     tpx/train/gradients.hpp
     tpx/train/layer_costs.hpp
     tpx/train/micro_batch.hpp

@@ -3,12 +3,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <tpx/comm/abstract.hpp>
+#include <tpx/comm/async_mpi.hpp>
 #include <tpx/comm/recording.hpp>
 
 #include "suite.hpp"
@@ -51,7 +54,33 @@ TEST_CASE_TEMPLATE("mpi: messages beyond the limit of one call are split", T, fl
     CHECK(suite::collectives<T>(world, n) == "");
 }
 
-TEST_CASE("mpi: sums of bfloat16") { CHECK(suite::sums_of_bfloat16(Mpi::world(), 1000, false) == ""); }
+TEST_CASE("mpi: sums of bfloat16 are rounded once") {
+  CHECK(suite::sums_of_bfloat16(Mpi::world(), 1000, true) == "");
+  const Limit lowered(100);
+  CHECK(suite::sums_of_bfloat16(Mpi::world(), 1000, true) == "");
+}
+
+TEST_CASE("mpi: sums of bfloat16 that are started are rounded once too") {
+  using tpx::bfloat16;
+  using Started = tpx::comm::Nonblocking<Mpi>;
+  const Mpi world = Mpi::world();
+  const std::vector<std::int64_t> counts = suite::uneven(world.size(), 1000, 0);
+  const std::int64_t n = suite::sum_of(counts);
+  std::vector<bfloat16> mine;
+  for (std::int64_t i = 0; i < n; ++i) mine.push_back(suite::fraction(world.rank(), i));
+  std::vector<bfloat16> right(mine.size()), got = mine;
+  world.all_reduce(mine.data(), right.data(), n, tpx::Element::bf16, tpx::Reduction::sum);
+  auto pending = Started::all_reduce(world, got.data(), got.data(), n, tpx::Element::bf16, tpx::Reduction::sum);
+  pending.wait();
+  CHECK(got == right);
+  got.assign(mine.size(), bfloat16(0));
+  pending =
+      Started::reduce_scatter(world, mine.data(), got.data(), counts, tpx::Element::bf16, tpx::Reduction::sum);
+  while (!pending.test()) {
+  }
+  const std::int64_t share = counts[static_cast<std::size_t>(world.rank())];
+  CHECK(std::equal(got.begin(), got.begin() + share, right.begin() + suite::start_of(counts, world.rank())));
+}
 
 TEST_CASE("mpi: groups") {
   const Mpi world = Mpi::world();

@@ -8,6 +8,7 @@
 
 #include <tpx/comm/async.hpp>
 #include <tpx/comm/mpi.hpp>
+#include <tpx/core/bfloat16.hpp>
 
 namespace tpx::comm {
 
@@ -18,15 +19,23 @@ class MpiPending {
   MpiPending(MpiPending&&) noexcept = default;
   MpiPending& operator=(MpiPending&&) noexcept = default;
 
+  // What MPI still works on stays where it is.
+  ~MpiPending() {
+    const auto under_way = [](MPI_Request request) { return request != MPI_REQUEST_NULL; };
+    if (std::any_of(requests_.begin(), requests_.end(), under_way)) (void)new MpiPending(std::move(*this));
+  }
+
   bool test() {
     int over = 0;
     detail::check_mpi(
         MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &over, MPI_STATUSES_IGNORE),
         "MPI_Testall");
+    if (over != 0) round();
     return over != 0;
   }
   void wait() {
     for (MPI_Request& request : requests_) detail::check_mpi(MPI_Wait(&request, MPI_STATUS_IGNORE), "MPI_Wait");
+    round();
   }
 
   /// For the next call that starts something.
@@ -34,7 +43,34 @@ class MpiPending {
   /// Numbers that MPI reads until the collective is over.
   const int* keep(std::vector<int> numbers) { return numbers_.emplace_back(std::move(numbers)).data(); }
 
+  /// What MPI reduces, and to where.
+  struct Terms {
+    const void* send;
+    void* recv;
+    Element element;
+  };
+  /// Those given, where MPI has reductions of the element; of bfloat16 as floats, whose reduction is rounded to
+  /// `recv` when it is there.
+  Terms terms(const void* send, std::int64_t sent, void* recv, std::int64_t received, Element element) {
+    if (element != Element::bf16) return {send, recv, element};
+    floats_.resize(static_cast<std::size_t>(sent + received));
+    std::copy_n(static_cast<const bfloat16*>(send), sent, floats_.begin());
+    rounded_ = static_cast<bfloat16*>(recv);
+    sums_ = floats_.data() + sent;
+    return {floats_.data(), sums_, Element::f32};
+  }
+
  private:
+  void round() {
+    if (rounded_ == nullptr) return;
+    const float* const end = floats_.data() + floats_.size();
+    std::transform(static_cast<const float*>(sums_), end, rounded_, [](float sum) { return bfloat16(sum); });
+    rounded_ = nullptr;
+  }
+
+  std::vector<float> floats_;
+  float* sums_ = nullptr;        ///< in floats_, to the end
+  bfloat16* rounded_ = nullptr;  ///< where they are to be
   std::vector<MPI_Request> requests_;
   std::vector<std::vector<int>> numbers_;
 };
@@ -50,10 +86,13 @@ struct Nonblocking<Mpi> {
                             Reduction reduction) {
     detail::check_buffers(Collective::all_reduce, send, recv, count);
     Pending pending;
+    const auto terms = pending.terms(send, count, recv, count, element);
     detail::for_each_part(count, [&](std::int64_t at, int n) {
-      const void* from = send == recv ? MPI_IN_PLACE : detail::advance(send, at, element);
-      detail::check_mpi(MPI_Iallreduce(from, detail::advance(recv, at, element), n, detail::mpi_type(element),
-                                       detail::mpi_op(reduction, element), comm.native(), pending.next()),
+      const void* from =
+          terms.send == terms.recv ? MPI_IN_PLACE : detail::advance(terms.send, at, terms.element);
+      detail::check_mpi(MPI_Iallreduce(from, detail::advance(terms.recv, at, terms.element), n,
+                                       detail::mpi_type(terms.element), detail::mpi_op(reduction),
+                                       comm.native(), pending.next()),
                         "MPI_Iallreduce");
     });
     return pending;
@@ -90,20 +129,22 @@ struct Nonblocking<Mpi> {
     detail::check_uneven(Collective::reduce_scatter, send, sum, recv, detail::count_of(counts, comm.rank()));
     Pending pending;
     if (sum == 0) return pending;
-    const MPI_Datatype type = detail::mpi_type(element);
-    const MPI_Op op = detail::mpi_op(reduction, element);
+    const auto terms = pending.terms(send, sum, recv, detail::count_of(counts, comm.rank()), element);
+    const MPI_Datatype type = detail::mpi_type(terms.element);
+    const MPI_Op op = detail::mpi_op(reduction);
     if (sum <= detail::max_count()) {
-      detail::check_mpi(MPI_Ireduce_scatter(send, recv, pending.keep(in_ints(counts)), type, op, comm.native(),
-                                            pending.next()),
+      detail::check_mpi(MPI_Ireduce_scatter(terms.send, terms.recv, pending.keep(in_ints(counts)), type, op,
+                                            comm.native(), pending.next()),
                         "MPI_Ireduce_scatter");
       return pending;
     }
     // Each block goes to its rank by itself: MPI counts no more in one call.
     for (int root = 0; root < comm.size(); ++root) {
-      const void* const block = detail::advance(send, detail::start_of(counts, root), element);
+      const void* const block = detail::advance(terms.send, detail::start_of(counts, root), terms.element);
       detail::for_each_part(detail::count_of(counts, root), [&](std::int64_t at, int n) {
-        detail::check_mpi(MPI_Ireduce(detail::advance(block, at, element), detail::advance(recv, at, element),
-                                      n, type, op, root, comm.native(), pending.next()),
+        detail::check_mpi(MPI_Ireduce(detail::advance(block, at, terms.element),
+                                      detail::advance(terms.recv, at, terms.element), n, type, op, root,
+                                      comm.native(), pending.next()),
                           "MPI_Ireduce");
       });
     }

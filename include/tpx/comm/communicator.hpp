@@ -88,9 +88,7 @@ using MemorySource = std::function<std::shared_ptr<void>(std::int64_t bytes)>;
 /// all_reduce, buffers do not overlap. `send` may wait until the message is received; a message of
 /// another length than the receiver expects is an error.
 ///
-/// A bfloat16 is rounded as seldom as the communicator can: sums are taken in float, by those that sum all
-/// terms at once (Threads, SharedMemory) rounded once at the end, by Mpi after each addition. Maxima and minima
-/// are exact.
+/// Sums of bfloat16 are taken in float, and rounded once; its maxima and minima are exact.
 ///
 /// `host_driven` is true where the communicator reads and writes memory from the host at the time of
 /// the call: callers fence first. Otherwise the work is enqueued on the Queue.
