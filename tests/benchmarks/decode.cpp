@@ -87,11 +87,15 @@ Comparison decode_over_twin(const Run& run) {
     token = generator.next({token}, {})[0];
     same = twin.step(same, i);
   }
+  std::vector<std::int32_t> next(1);
+  std::size_t calls = 0, twin_calls = 0;
   const auto one = [&] {
     generator.rewind(position);
-    token = generator.next({prompt[1]}, {})[0];
+    next[0] = prompt[++calls % position];
+    token = generator.next(next, {})[0];
   };
-  return compare(run.world.native(), run.effort, one, [&] { same = twin.step(prompt[1], position); });
+  return compare(run.world.native(), run.effort, one,
+                 [&] { same = twin.step(prompt[++twin_calls % position], position); });
 }
 
 /// The collectives of a step by themselves, over the whole step.
@@ -105,13 +109,17 @@ Comparison decode_comm_share(const Run& run) {
   std::vector<float> terms(static_cast<std::size_t>(config.hidden));
   std::vector<double> mine(2), all(2 * static_cast<std::size_t>(run.world.size()));
   const auto communicate = [&] {
+    negate(terms.data(), config.hidden);
     for (std::int64_t i = 0; i < 1 + 2 * config.layers; ++i)
       detail::all_reduce(mesh, 1U, static_cast<const float*>(terms.data()), terms.data(), config.hidden);
     detail::all_gather(mesh, 1U, static_cast<const double*>(mine.data()), all.data(), 2);
   };
+  std::vector<std::int32_t> next(1);
+  std::size_t calls = 0;
   const auto step = [&] {
     generator.rewind(position);
-    generator.next({prompt[1]}, {});
+    next[0] = prompt[++calls % position];
+    generator.next(next, {});
   };
   communicate();
   step();

@@ -76,7 +76,7 @@ Comparison block_over_share(const Run& run, BlockSize size) {
   expect_equal(run, "y", gather(y), expected.data(), expected.size());
   expect_equal(run, "dx", gather(dx), expected_dx.data(), expected_dx.size());
   const Comparison c = speedup(
-      run, [&] { one.step(); }, [&] { two.step(); });
+      run, [&] { fresh(one).step(); }, [&] { fresh(two).step(); });
   const double share = mesh.size();
   return {{share / c.ratio.median, share / c.ratio.high, share / c.ratio.low},
           c.second,
@@ -92,8 +92,8 @@ Comparison mlp_comm_over_none(const Run& run) {
   for (const std::int64_t rows : {1, 8, 64, 512}) {
     const std::int64_t hidden = run.smoke ? 16 : 256, ffn = run.smoke ? 32 : 1024;
     Mlp<Mesh> mlp(mesh, rows, hidden, ffn), half(self, rows, hidden, ffn / mesh.size());
-    const auto step = [&] { mlp.step(); };
-    const auto silent = [&] { half.step(); };
+    const auto step = [&] { fresh(mlp).step(); };
+    const auto silent = [&] { fresh(half).step(); };
     for (int twice = 0; twice < 2; ++twice) {
       step();
       silent();
@@ -109,7 +109,7 @@ Comparison mlp_speedup(const Run& run) {
   const std::int64_t rows = run.smoke ? 4 : 1024, hidden = run.smoke ? 16 : 1024, ffn = run.smoke ? 32 : 4096;
   Mlp<Mesh> all(together(run), rows, hidden, ffn), one(alone(run), rows, hidden, ffn);
   return speedup(
-      run, [&] { one.step(); }, [&] { all.step(); });
+      run, [&] { fresh(one).step(); }, [&] { fresh(all).step(); });
 }
 
 /// Operations of one step on this rank.
@@ -136,7 +136,7 @@ Comparison scaling(const Run& run, BlockSize small, BlockSize large) {
   Whole all(mesh, large), one(self, small);
   const double of_all = operations(all, mesh), of_one = operations(one, self);
   const Comparison c = scaled(speedup(
-                                  run, [&] { one.step(); }, [&] { all.step(); }),
+                                  run, [&] { fresh(one).step(); }, [&] { fresh(all).step(); }),
                               of_all / of_one);
   print_row(run, small, 1, c.first, of_one, 1);
   print_row(run, large, mesh.size(), c.second, of_all, c.ratio.median);
@@ -174,9 +174,9 @@ constexpr Benchmark benchmarks[] = {
     {"strong_scaling_2", 0.92, Goal::at_least, [](const Run& r) { return scaling(r, block, block); }},
     {"weak_scaling_2", 0.92, Goal::at_least, [](const Run& r) { return scaling(r, block, twice_the_block); }},
     {"crossover_training_hidden", 32, Goal::at_most,
-     [](const Run& r) { return crossover(r, 128, [](Whole& b) { b.step(); }); }},
+     [](const Run& r) { return crossover(r, 128, [](Whole& b) { fresh(b).step(); }); }},
     {"crossover_decoding_hidden", 128, Goal::at_most,
-     [](const Run& r) { return crossover(r, 1, [](const Whole& b) { b.forward(); }); }},
+     [](const Run& r) { return crossover(r, 1, [](Whole& b) { fresh(b).forward(); }); }},
 };
 
 }  // namespace

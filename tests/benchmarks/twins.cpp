@@ -55,8 +55,8 @@ Comparison mlp_over_twin(const Run& run, MlpSize size) {
   Mlp<Mesh> mlp(the_mesh(run), size.rows, size.hidden, size.ffn);
   TwinMlp<Gemm> twin = twin_of<Gemm>(run, mlp);
   for (int twice = 0; twice < 2; ++twice) {
-    const auto [y, dx] = mlp.step();
-    twin.step();
+    const auto [y, dx] = fresh(mlp).step();
+    fresh(twin).step();
     expect_same(run, "y", local_values(y), twin.y);
     expect_same(run, "dx", local_values(dx), twin.dx);
     expect_same(run, "dw1", local_values(gradient(mlp.w1)), twin.dw1);
@@ -65,7 +65,7 @@ Comparison mlp_over_twin(const Run& run, MlpSize size) {
     expect_same(run, "db2", local_values(gradient(mlp.b2)), twin.db2);
   }
   return compare(
-      run.world.native(), run.effort, [&] { mlp.step(); }, [&] { twin.step(); });
+      run.world.native(), run.effort, [&] { fresh(mlp).step(); }, [&] { fresh(twin).step(); });
 }
 
 template <class Gemm>
@@ -80,8 +80,8 @@ Comparison block_over_twin(const Run& run, BlockSize size) {
   size.ffn /= ranks;
   TwinBlock<Gemm> twin(run.world.native(), size, head_dim, local_values(block.x), values);
   for (int twice = 0; twice < 2; ++twice) {
-    const auto [y, dx] = block.step();
-    twin.step();
+    const auto [y, dx] = fresh(block).step();
+    fresh(twin).step();
     expect_same(run, "y", local_values(y), twin.y);
     expect_same(run, "dx", local_values(dx), twin.dx);
     float scale = 0.1F;
@@ -95,17 +95,17 @@ Comparison block_over_twin(const Run& run, BlockSize size) {
     });
   }
   return compare(
-      run.world.native(), run.effort, [&] { block.step(); }, [&] { twin.step(); });
+      run.world.native(), run.effort, [&] { fresh(block).step(); }, [&] { fresh(twin).step(); });
 }
 
 Comparison twin_over_twin(const Run& run, MlpSize size) {
   if (run.smoke) size = tiny;
   const Mlp<Mesh> mlp(the_mesh(run), size.rows, size.hidden, size.ffn);
   TwinMlp<Blas> one = twin_of<Blas>(run, mlp), other = twin_of<Blas>(run, mlp);
-  one.step();
-  other.step();
+  fresh(one).step();
+  fresh(other).step();
   return compare(
-      run.world.native(), run.effort, [&] { one.step(); }, [&] { other.step(); });
+      run.world.native(), run.effort, [&] { fresh(one).step(); }, [&] { fresh(other).step(); });
 }
 
 constexpr Benchmark benchmarks[] = {
