@@ -153,7 +153,8 @@ auto sample(const Logits& logits, const SampleOptions& options = {}) {
     const Distribution d = logits.distribution();
     const kernel::Candidates n{d.local()[0], d.local()[1], d.piece(1).offset, valid};
     using L = detail::result_layout_of<Op, Over, Logits>;
-    auto y = detail::make_tensor<std::int32_t, 1, L>(logits.mesh(), {logits.extent(0)});
+    const Shape rows = detail::with_pieces_of(Shape{logits.extent(0)}, logits.shape(), spec_v<L, typename Mesh::axes>);
+    auto y = detail::make_tensor<std::int32_t, 1, L>(logits.mesh(), rows);
     detail::Sampler<T, Mesh> sampler(logits.mesh(), axes, n, logits.data());
     if (options.temperature > 0 && options.top_k > 0 && options.top_k < valid)
       sampler.keep(0, options.top_k, options.temperature);
