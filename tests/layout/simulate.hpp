@@ -78,9 +78,13 @@ inline unsigned axes_in(tpx::Spec spec, int axes, tpx::Kind kind) {
 }
 
 /// What the ranks hold of `whole` in a layout: S: pieces; I, R: the same; P: random terms of any sign and
-/// size, another on each rank, that add up to the value.
+/// size, another on each rank, that add up to the value; of a maximum or minimum one is the value, the others less
+/// or more.
 inline Locals scatter(const Tensor& whole, tpx::Spec spec, const tpx::Grid& grid, Random& random) {
   const unsigned partial = axes_in(spec, grid.axes, tpx::Kind::partial);
+  double below = 0;
+  for (int a = 0; a < grid.axes; ++a)
+    if (spec[a].reduction != tpx::Reduction::sum) below = spec[a].reduction == tpx::Reduction::max ? -1 : 1;
   std::vector<std::optional<Tensor>> term(
       static_cast<std::size_t>(domain::ranks(grid)));  // by the first rank that has it
   const auto owner_of_term = [&](int rank) {
@@ -95,10 +99,18 @@ inline Locals scatter(const Tensor& whole, tpx::Spec spec, const tpx::Grid& grid
     const std::size_t owner = owner_of_term(rank);
     if (term[owner]) continue;
     term[owner] = random_tensor(whole.shape, random);
-    for (std::size_t i = 0; i < rest.data.size(); ++i) rest.data[i] -= (term[owner]->data[i] *= 1.0 + rank);
+    for (std::size_t i = 0; i < rest.data.size(); ++i) {
+      double& t = term[owner]->data[i];
+      t *= 1.0 + rank;
+      if (below == 0)
+        rest.data[i] -= t;
+      else
+        t = whole.data[i] + below * std::fabs(t);
+    }
     last = owner;
   }
-  for (std::size_t i = 0; i < rest.data.size(); ++i) term[last]->data[i] += rest.data[i];
+  for (std::size_t i = 0; i < rest.data.size(); ++i)
+    term[last]->data[i] = below == 0 ? term[last]->data[i] + rest.data[i] : whole.data[i];
 
   Locals locals;
   for (int rank = 0; rank < domain::ranks(grid); ++rank) {

@@ -18,15 +18,16 @@ struct Answer {
   std::vector<Tensor> gradients;
 };
 
-/// The op on these operands, and the gradients when that of the result is given.
+/// The op on these operands, parts of whole ones, and the gradients when that of the result is given.
 inline Answer evaluate(const Op& op, const std::vector<Tensor>& x, const std::vector<Index>& first,
-                const std::function<Tensor(const Shape&)>& gradient) {
+                       const std::vector<Shape>& whole, const std::function<Tensor(const Shape&)>& gradient) {
   trace().clear();
   Fields fields;
   std::vector<Shape> shapes;
   for (std::size_t i = 0; i < x.size(); ++i) {
     Field f(x[i].shape);
     f.first = first[i];
+    f.whole = whole[i];
     for (std::size_t e = 0; e < f.data.size(); ++e)
       f.data[e] = op.without_gradient >> i & 1u ? Number(x[i].data[e]) : leaf(x[i].data[e]);
     fields.push_back(std::move(f));
@@ -49,6 +50,13 @@ inline Answer evaluate(const Op& op, const std::vector<Tensor>& x, const std::ve
     answer.gradients.push_back(std::move(dx));
   }
   return answer;
+}
+
+/// The op on one rank, which has everything.
+inline Answer evaluate(const Op& op, const std::vector<Tensor>& x, const Tensor& gradient) {
+  std::vector<Shape> whole;
+  for (const Tensor& t : x) whole.push_back(t.shape);
+  return evaluate(op, x, std::vector<Index>(x.size()), whole, [&](const Shape&) { return gradient; });
 }
 
 }  // namespace validator

@@ -4,10 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <tpx/layout/op_rule.hpp>
+#include <tpx/layout/rule.hpp>
 #include <tpx/layout/shape.hpp>
 
 #include "validator/number.hpp"
@@ -30,14 +32,15 @@ void for_each_index(const Shape& shape, F&& f) {
   }
 }
 
-/// A dense tensor of numbers; `first` is where it starts in the whole one.
+/// A dense tensor of numbers; `first` is where it starts in the whole one, `whole` the extents of that.
 struct Field {
   Shape shape;
+  Shape whole;
   Index first{};
   std::vector<Number> data;
 
   Field() = default;
-  explicit Field(const Shape& s) : shape(s), data(static_cast<std::size_t>(s.count())) {}
+  explicit Field(const Shape& s) : shape(s), whole(s), data(static_cast<std::size_t>(s.count())) {}
 
   Number& operator[](const Index& i) { return data[place(i)]; }
   Number operator[](const Index& i) const { return data[place(i)]; }
@@ -73,7 +76,22 @@ struct Op {
   std::function<double(std::size_t operand, double uniform, const std::vector<Shape>&)> value{};
   /// Extents of the result where they are not those of the factors.
   std::function<Shape(const std::vector<Shape>&)> result{};
+  /// Where the one rule does not judge the op: the layout of its result, none where it is refused.
+  std::function<std::optional<tpx::Spec>(tpx::Spec)> layout{};
+  /// What extents and pieces are multiples of, by factor; 1 for those behind the last.
+  std::vector<std::int64_t> multiples{};
 };
+
+/// The library's verdict on an op.
+inline tpx::Verdict judge(const Op& op, const tpx::Operand* operands, int axes, unsigned over = 0) {
+  if (!op.layout) return tpx::apply(op.rule, operands, axes, over);
+  tpx::Verdict verdict;
+  if (const std::optional<tpx::Spec> result = op.layout(operands[0].spec))
+    verdict.result = *result;
+  else
+    verdict.why = tpx::Why::whole_factor_sharded;
+  return verdict;
+}
 
 /// Extents of the result that the operands' give.
 inline Shape result_shape(const Op& op, const std::vector<Shape>& x) {
