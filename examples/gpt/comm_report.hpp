@@ -16,26 +16,19 @@ namespace gpt {
 /// What a step communicates: counted while it ran, beside what was predicted.
 class CommReport {
  public:
-  /// @param  counted    of `steps` steps
-  /// @param  predicted  of `predicted_steps`
-  CommReport(const tpx::comm::CommLog& counted, std::int64_t steps, const tpx::comm::CommLog& predicted,
-             std::int64_t predicted_steps)
-      : steps_(steps), predicted_steps_(predicted_steps) {
+  /// @param  counted, predicted  of `steps` steps
+  CommReport(const tpx::comm::CommLog& counted, const std::vector<tpx::comm::CommEntry>& predicted,
+             std::int64_t steps)
+      : steps_(steps) {
     for (const tpx::comm::CommEntry& entry : counted.entries()) row(entry).counted = entry;
-    for (const tpx::comm::CommEntry& entry : predicted.entries()) row(entry).predicted = entry;
+    for (const tpx::comm::CommEntry& entry : predicted) row(entry).predicted = entry;
     std::stable_sort(rows_.begin(), rows_.end(),
                      [](const Row& a, const Row& b) { return key(a).label < key(b).label; });
   }
 
   /// Whether every step did what was predicted, no more and no less.
   bool as_predicted() const {
-    const auto same = [&](std::int64_t counted, std::int64_t predicted) {
-      return counted * predicted_steps_ == predicted * steps_;
-    };
-    return std::all_of(rows_.begin(), rows_.end(), [&](const Row& row) {
-      return same(row.counted.calls, row.predicted.calls) &&
-             same(row.counted.elements, row.predicted.elements) && same(row.counted.bytes, row.predicted.bytes);
-    });
+    return std::all_of(rows_.begin(), rows_.end(), [](const Row& row) { return row.counted == row.predicted; });
   }
 
   void print() const {
@@ -49,8 +42,8 @@ class CommReport {
                 "calls", "elements");
     for (const Row& r : rows_)
       std::printf("%-6s %-14s %5d %10.6g %12.10g %8.6g %12.10g\n", key(r).label.c_str(), name(key(r).what),
-                  key(r).ranks, mean(r.counted.calls, steps_), mean(r.counted.elements, steps_),
-                  mean(r.predicted.calls, predicted_steps_), mean(r.predicted.elements, predicted_steps_));
+                  key(r).ranks, mean(r.counted.calls), mean(r.counted.elements), mean(r.predicted.calls),
+                  mean(r.predicted.elements));
     std::printf("%s\n", as_predicted() ? "as predicted" : "NOT as predicted");
   }
 
@@ -62,12 +55,11 @@ class CommReport {
       std::vector<example::Fact> one;  // rows are sorted by label
       for (; i < rows_.size() && key(rows_[i]).label == label; ++i) {
         const Row& r = rows_[i];
-        const std::vector<example::Fact> predicted{mean("calls", r.predicted.calls, predicted_steps_),
-                                                   mean("elements", r.predicted.elements, predicted_steps_)};
-        one.emplace_back(name(key(r).what),
-                         std::vector<example::Fact>{mean("calls", r.counted.calls, steps_),
-                                                    mean("elements", r.counted.elements, steps_),
-                                                    {"predicted", predicted}});
+        const std::vector<example::Fact> predicted{mean("calls", r.predicted.calls),
+                                                   mean("elements", r.predicted.elements)};
+        one.emplace_back(name(key(r).what), std::vector<example::Fact>{mean("calls", r.counted.calls),
+                                                                       mean("elements", r.counted.elements),
+                                                                       {"predicted", predicted}});
       }
       --i;
       all.emplace_back(label, one);
@@ -90,17 +82,16 @@ class CommReport {
     return rows_.back();
   }
 
-  static double mean(std::int64_t total, std::int64_t steps) {
-    return static_cast<double>(total) / static_cast<double>(steps);
-  }
+  /// Of a step.
+  double mean(std::int64_t total) const { return static_cast<double>(total) / static_cast<double>(steps_); }
   /// Whole where it is.
-  static example::Fact mean(const std::string& name, std::int64_t total, std::int64_t steps) {
-    if (total % steps == 0) return {name, total / steps};
-    return {name, mean(total, steps)};
+  example::Fact mean(const std::string& name, std::int64_t total) const {
+    if (total % steps_ == 0) return {name, total / steps_};
+    return {name, mean(total)};
   }
 
   std::vector<Row> rows_;
-  std::int64_t steps_, predicted_steps_;
+  std::int64_t steps_;
 };
 
 }  // namespace gpt

@@ -15,15 +15,17 @@ namespace gpt {
 
 /// What the command line says; the defaults are what has been found to work for a few minutes on two cores.
 struct Options {
-  int dp = 1;    ///< ranks that split the batch
-  int pp = 1;    ///< ranks that each have some of the layers
-  int tp = 0;    ///< ranks that split each layer; 0: what dp and pp leave
-  int zero = 0;  ///< what dp ranks split beside the batch, tpx::DataParallelOptions
+  int dp = 1;                     ///< ranks that split the batch
+  int pp = 1;                     ///< ranks that each have some of the layers
+  int tp = 0;                     ///< ranks that split each layer; 0: what dp and pp leave
+  int nodes = 1;                  ///< consecutive ranks that share memory; 0: those of one machine
+  int zero = 0;                   ///< what dp ranks split beside the batch, tpx::DataParallelOptions
+  std::int64_t bucket_bytes = 0;  ///< of what is sent over dp at a time; 0: by the model
   int sync_every = 1;
   std::string schedule = "1f1b";
   int micro_batches = 0;           ///< 0: as few as the schedule takes
   int chunks = 1;                  ///< of layers, on each pp rank
-  std::string placement;           ///< of layers on stages; empty: evenly
+  std::string placement;           ///< of layers on stages; empty: evenly; measured: by cost
   std::string recompute = "none";  ///< what of each block backward computes again
   std::string text;                ///< a file; empty: the King James Bible
   std::int64_t layers = 3;
@@ -67,6 +69,18 @@ inline std::string read_mesh(const std::string& text, Options& options) {
   return {};
 }
 
+/// Reads "auto" or a number of ranks into the options; the complaint where it is neither.
+inline std::string read_nodes(const std::string& text, Options& options) {
+  if (text == "auto") {
+    options.nodes = 0;
+    return {};
+  }
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, options.nodes);
+  if (read.ec == std::errc() && read.ptr == end && options.nodes >= 1) return {};
+  return "'" + text + "' is neither auto nor a number of ranks";
+}
+
 /// Reads the command line; where the program is to end with it, the exit code: 0 after --help, 2 after a
 /// usage error. What there is to say is said if `speaks`.
 inline std::optional<int> read_options(int argc, char** argv, bool speaks, Options& options) {
@@ -86,10 +100,24 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
          },
          "dp=N,pp=N,tp=N; what is not named: dp=1, pp=1, and tp takes all ranks that are left")
       ->type_name("MESH");
+  app.add_option_function<std::string>(
+         "--nodes",
+         [&](const std::string& text) {
+           const std::string complaint = read_nodes(text, options);
+           if (!complaint.empty()) throw CLI::ValidationError("--nodes", complaint);
+         },
+         "which ranks share memory, the others use MPI: auto: those of one machine; N: N at a time, as they "
+         "are "
+         "counted; none if not given")
+      ->type_name("RANKS");
   app.add_option("--zero", options.zero,
                  "what dp ranks split: 1 the optimizer's state, 2 gradients, 3 parameters too")
       ->type_name("STAGE")
       ->check(between(0, 3));
+  app.add_option(
+         "--bucket-bytes", options.bucket_bytes,
+         "most gradients, with --zero 3 parameters too, that go over dp at a time; 0: a layer's or more")
+      ->check(between(0, std::numeric_limits<std::int32_t>::max()));
   app.add_option("--sync-every", options.sync_every,
                  "steps between averages of the parameters over dp; 1: gradients are summed every step")
       ->check(positive);
@@ -99,8 +127,9 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
   app.add_option("--micro-batches", options.micro_batches, "parts of a batch; 0: as few as the schedule takes")
       ->check(between(0, std::numeric_limits<std::int32_t>::max()));
   app.add_option("--chunks", options.chunks, "of layers on each pp rank, for interleaved")->check(positive);
-  app.add_option("--placement", options.placement,
-                 "layers of each stage, '1-2,3' for example; evenly if not given")
+  app.add_option(
+         "--placement", options.placement,
+         "layers of each stage, '1-2,3' for example, or measured: by what they cost here; evenly if not given")
       ->type_name("LAYERS");
   app.add_option("--recompute", options.recompute,
                  "what of each block backward computes again, so that less memory is needed")

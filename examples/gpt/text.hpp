@@ -32,6 +32,7 @@ class Text {
     ids_.reserve(bytes.size());
     for (const char c : bytes) ids_.push_back(id[byte(c)]);
     held_out_ = size() - size() / 10;
+    for (const char c : bytes) fingerprint_ = (fingerprint_ ^ byte(c)) * 0x100000001b3u;  // FNV-1a
   }
 
   std::int64_t size() const { return static_cast<std::int64_t>(ids_.size()); }
@@ -43,6 +44,15 @@ class Text {
   std::int64_t classes() const { return static_cast<std::int64_t>(character_.size()); }
   /// That number, rounded up to a multiple that 1, 2, 3, 4, 6, 8 ... ranks can split: the same model for all.
   std::int64_t vocabulary() const { return (classes() + 47) / 48 * 48; }
+
+  /// What tells it from another text.
+  std::string describe() const {
+    char text[96];
+    std::snprintf(text, sizeof text, "%lld bytes of %lld kinds, fingerprint %016llx",
+                  static_cast<long long>(size()), static_cast<long long>(classes()),
+                  static_cast<unsigned long long>(fingerprint_));
+    return text;
+  }
 
   char character(std::int32_t id) const { return character_[static_cast<std::size_t>(id)]; }
   /// The number of a byte; 0 where the text has none of it.
@@ -57,6 +67,7 @@ class Text {
   std::string character_;  // by id
   std::vector<std::int32_t> ids_;
   std::int64_t held_out_ = 0;
+  std::uint64_t fingerprint_ = 0xcbf29ce484222325u;
 };
 
 /// The whole file.

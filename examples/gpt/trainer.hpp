@@ -9,13 +9,8 @@
 
 #include <tpx/io/checkpoint.hpp>
 #include <tpx/tpx.hpp>
-#include <tpx/train/data_parallel.hpp>
-#include <tpx/train/micro_batch.hpp>
-#include <tpx/train/pipeline.hpp>
-#include <tpx/train/pipeline_gpt.hpp>
-#include <tpx/train/pipeline_gradients.hpp>
-#include <tpx/train/pipeline_placement.hpp>
-#include <tpx/train/pipeline_schedule.hpp>
+#include <tpx/train/gpt_trainer.hpp>
+#include <tpx/train/layer_costs.hpp>
 #include <tpx/train/training_state.hpp>
 
 #include "options.hpp"
@@ -49,40 +44,58 @@ inline tpx::GptConfig config_of(const Options& options, const Text& text) {
   return config;
 }
 
-/// The model, what trains it and the text, on a mesh <dp, pp, tp>; on an abstract one nothing is computed and
-/// all communication is noted.
-///
-///   ids  i32 [batch@dp,context]     targets  the same, one character later
+/// @param  mesh  <dp, pp, tp>
+/// @param  T     the elements
+template <class T, class Mesh>
+tpx::GptTrainerOptions trainer_options(const Mesh& mesh, const Options& options) {
+  tpx::GptTrainerOptions all;
+  all.batch = options.batch;
+  all.schedule = tpx::pipeline_kind(options.schedule);
+  all.micro_batches = options.micro_batches;
+  all.chunks = options.chunks;
+  if (!options.placement.empty())
+    all.placement = tpx::layer_placement(options.placement, options.layers,
+                                         tpx::make_pipeline_schedule(all, mesh.template size<pp>()).stages());
+  all.data = {.zero = options.zero,
+              .bucket_bytes = options.bucket_bytes,
+              .sync_every = options.sync_every,
+              .adamw = {.beta2 = 0.99, .weight_decay = options.weight_decay}};
+  all.clip = options.clip;
+  return all;
+}
+
+/// What a layer, the embedding and the output layer cost, each with a micro-batch as in training.
+template <class T, class Mesh>
+tpx::LayerCosts costs_of_layers(const Mesh& mesh, const Options& options, const Text& text) {
+  using Trained = tpx::GptTrainer<T, Mesh>;
+  tpx::GptConfig config = config_of(options, text);
+  config.layers = 1;
+  const typename Trained::Model model(tpx::stage_mesh<pp>(mesh), config,
+                                      tpx::make_pipeline_schedule(tpx::PipelineKind::gpipe, 1, 1),
+                                      tpx::even_layers(1, 1), 0);
+  const int least = tpx::least_micro_batches(tpx::pipeline_kind(options.schedule), mesh.template size<pp>());
+  const tpx::MicroBatches micro_batches(options.batch,
+                                        options.micro_batches == 0 ? least : options.micro_batches);
+  return tpx::measure_layers(mesh, model,
+                             tpx::make_token_batch<typename Trained::Samples>(
+                                 model.mesh(), micro_batches, options.context,
+                                 [&](std::int64_t, std::int64_t at) { return text[at]; }));
+}
+
+/// A GPT in training and its text, on a mesh <dp, pp, tp>; on an abstract one nothing is computed and all
+/// communication is noted.
 template <class Mesh, class T>
 class Trainer {
-  using Samples = tpx::Shard<0, tpx::Balanced, dp>;
-  using Stage = tpx::PipelineGpt<T, decltype(tpx::stage_mesh<pp>(std::declval<Mesh>())), Samples, tp>;
-
  public:
   /// The last argument is an element, to say which.
   Trainer(const Mesh& mesh, const Options& options, const Text& text, T)
-      : mesh_(mesh),
-        options_(options),
+      : options_(options),
         text_(text),
-        pipeline_schedule_(schedule_of(options)),
-        micro_batches_(options.batch, pipeline_schedule_.micro_batches),
-        model_(tpx::stage_mesh<pp>(mesh), config_of(options, text), pipeline_schedule_, placement_of(options),
-               mesh.template coordinate<pp>()),
-        pipeline_(mesh, model_, pipeline_schedule_),
-        data_(model_, {.zero = options.zero,
-                       .bucket_bytes = options.zero < 3 ? 0 : bytes_of_layer(),
-                       .sync_every = options.sync_every,
-                       .adamw = {.beta2 = 0.99, .weight_decay = options.weight_decay}}),
+        gpt_(mesh, config_of(options, text), trainer_options<T>(mesh, options)),
         schedule_{options.learning_rate, options.learning_rate / 10, options.warm_up, options.steps} {}
 
   /// Number of the whole model's parameters.
-  std::int64_t parameters() {
-    std::int64_t n = 0;
-    model_.visit([&](const auto& p) { n += p.track().state->counts ? p.shape().count() : 0; });
-    if (stages() > 1)
-      mesh_.template communicator<pp>().all_reduce(&n, &n, 1, tpx::Element::i64, tpx::Reduction::sum);
-    return n;
-  }
+  std::int64_t parameters() { return gpt_.parameters(); }
   std::int64_t tokens_per_step() const { return options_.batch * options_.context; }
 
   /// One update from samples that every mesh draws alike; the mean loss over all ranks.
@@ -92,21 +105,20 @@ class Trainer {
     for (std::int64_t i = 0; i < options_.batch; ++i)
       starts.push_back(
           static_cast<std::int64_t>(last * random(options_.seed, batches, number * options_.batch + i)));
-
-    data_.reset();
-    const auto loss = pipeline_.run(batch(starts), data_.when_final());  // []{P:dp}
-    data_.reduce();
-    data_.template add_tied<pp>(mesh_);
-    data_.step(schedule_(number), data_.template clip<tpx::over<dp, pp, tp>>(options_.clip, mesh_));
-    return tpx::redistribute<tpx::Invariant<dp>>(loss);
+    return gpt_.step(schedule_(number), from(starts));
   }
 
+  /// After the last step: one model, where ranks have averaged theirs now and then.
+  void finish() { gpt_.data().average(); }
+
   /// Stores all that the steps from number `step` on depend on.
-  void save(std::int64_t step) { tpx::save_checkpoint(mesh_, options_.save, step, model_, data_, facts()); }
+  void save(std::int64_t step) {
+    tpx::save_checkpoint(gpt_.mesh(), options_.save, step, gpt_.model(), gpt_.data(), facts());
+  }
 
   /// Goes on from the newest checkpoint; the number of the next step.
   std::int64_t resume() {
-    tpx::Checkpoint checkpoint = tpx::newest_checkpoint(mesh_, options_.resume);
+    tpx::Checkpoint checkpoint = tpx::newest_checkpoint(gpt_.mesh(), options_.resume);
     for (const auto& [key, value] : facts()) {
       const auto stored = checkpoint.facts().find(key);
       const std::string there = stored == checkpoint.facts().end() ? "none" : stored->second;
@@ -118,12 +130,12 @@ class Trainer {
       throw tpx::Error("gpt_train: '" + checkpoint.path() + "' is of step " +
                        std::to_string(checkpoint.step()) + ", --steps are " + std::to_string(options_.steps) +
                        ": nothing is left to do");
-    tpx::load_checkpoint(mesh_, checkpoint, model_, data_);
+    tpx::load_checkpoint(gpt_.mesh(), checkpoint, gpt_.model(), gpt_.data());
     return checkpoint.step();
   }
 
   /// Goes on as if so many steps had been made, where only the communication is asked for.
-  void begin_at(std::int64_t step) { data_.set_steps(step); }
+  void begin_at(std::int64_t step) { gpt_.data().set_steps(step); }
 
   /// Mean loss over at least 100,000 held-out characters, or all where there are fewer, without a tape. The
   /// last samples of a short text begin again at its start, so that every batch is full.
@@ -137,12 +149,8 @@ class Trainer {
       std::vector<std::int64_t> starts;
       for (std::int64_t i = 0; i < options_.batch; ++i)
         starts.push_back(text_.held_out() + (b * options_.batch + i) * context % (length - context));
-      const auto samples = batch(starts);
-      pipeline_.forward(samples, micro_batches_.count(), [&](const auto& y, int m) {
-        sum += static_cast<double>(item(tpx::redistribute<tpx::Invariant<dp>>(model_.leave(y, samples, m))));
-      });
+      sum += gpt_.evaluate(from(starts));
     }
-    tell(sum, tpx::Element::f64);
     return sum / static_cast<double>(rounds);
   }
 
@@ -150,22 +158,22 @@ class Trainer {
   std::string sample(std::int64_t length) {
     std::vector<std::int32_t> written{text_.id_of('\n')};
     const std::int64_t context = options_.context, vocabulary = text_.vocabulary();
+    const int ranks = gpt_.mesh().template size<dp>();
     for (std::int64_t n = 0; n < length; ++n) {
       const auto size = static_cast<std::int64_t>(written.size());
       const std::int64_t seen = std::min(size, context), first = size - seen;
       // A row for each rank of dp, all the same; what follows the characters seen does not matter to them.
-      const auto row =
-          tpx::make_token_batch<Samples>(model_.mesh(), tpx::MicroBatches(mesh_.template size<dp>(), 1),
-                                         context, [&](std::int64_t, std::int64_t at) {
-                                           return at < seen ? written[static_cast<std::size_t>(first + at)] : 0;
-                                         });
+      const auto row = tpx::make_token_batch<typename tpx::GptTrainer<T, Mesh>::Samples>(
+          gpt_.model().mesh(), tpx::MicroBatches(ranks, 1), context, [&](std::int64_t, std::int64_t at) {
+            return at < seen ? written[static_cast<std::size_t>(first + at)] : 0;
+          });
       std::int32_t next = 0;
-      pipeline_.forward(row, 1, [&](const auto& y, int) {
-        const std::vector<T> logits = gather(model_.logits(y));  // (dp, context, vocabulary)
+      gpt_.pipeline().forward(row, 1, [&](const auto& y, int) {
+        const std::vector<T> logits = gather(gpt_.model().logits(y));  // (dp, context, vocabulary)
         next = draw(&logits[static_cast<std::size_t>((seen - 1) * vocabulary)],
                     random(options_.seed, sampling, n));
       });
-      tell(next, tpx::Element::i32);
+      gpt_.tell(next, tpx::Element::i32);
       written.push_back(next);
     }
     std::string text;
@@ -179,40 +187,14 @@ class Trainer {
   tpx::CheckpointFacts facts() const {
     return {{"seed", std::to_string(options_.seed)},
             {"batch", std::to_string(options_.batch)},
-            {"text", std::to_string(text_.size()) + " bytes of " + std::to_string(text_.classes()) + " kinds"}};
-  }
-
-  int stages() const { return mesh_.template size<pp>(); }
-
-  /// Of its weights on this rank: what ZeRO's stage 3 is to gather at a time.
-  std::int64_t bytes_of_layer() const {
-    return 12 * options_.hidden * options_.hidden / mesh_.template size<tp>() * std::int64_t{sizeof(T)};
-  }
-
-  tpx::PipelineSchedule schedule_of(const Options& options) const {
-    const tpx::PipelineKind kind = tpx::pipeline_kind(options.schedule);
-    const int least = tpx::least_micro_batches(kind, stages());
-    return tpx::make_pipeline_schedule(
-        kind, stages(), options.micro_batches == 0 ? least : options.micro_batches, options.chunks);
-  }
-  tpx::LayerPlacement placement_of(const Options& options) const {
-    const int parts = pipeline_schedule_.stages();
-    return options.placement.empty() ? tpx::even_layers(options.layers, parts)
-                                     : tpx::layer_placement(options.placement, options.layers, parts);
+            {"text", text_.describe()}};
   }
 
   /// A row of the context's length from each start.
-  auto batch(const std::vector<std::int64_t>& starts) const {
-    return tpx::make_token_batch<Samples>(model_.mesh(), micro_batches_, options_.context,
-                                          [this, starts](std::int64_t sample, std::int64_t at) {
-                                            return text_[starts[static_cast<std::size_t>(sample)] + at];
-                                          });
-  }
-
-  /// The last stage's number, on every stage.
-  template <class Number>
-  void tell(Number& number, tpx::Element element) const {
-    if (stages() > 1) mesh_.template communicator<pp>().broadcast(&number, 1, element, stages() - 1);
+  auto from(const std::vector<std::int64_t>& starts) const {
+    return [this, starts](std::int64_t sample, std::int64_t at) {
+      return text_[starts[static_cast<std::size_t>(sample)] + at];
+    };
   }
 
   /// A class with the probability that softmax(logits / temperature) gives it.
@@ -227,14 +209,9 @@ class Trainer {
     return static_cast<std::int32_t>(found - up_to.begin());
   }
 
-  Mesh mesh_;
   const Options& options_;
   const Text& text_;
-  tpx::PipelineSchedule pipeline_schedule_;
-  tpx::MicroBatches micro_batches_;
-  Stage model_;
-  tpx::Pipeline<pp, Mesh, Stage> pipeline_;
-  tpx::DataParallel<dp, Stage> data_;
+  tpx::GptTrainer<T, Mesh> gpt_;
   tpx::CosineSchedule schedule_;
 };
 
