@@ -242,7 +242,8 @@ TEST_CASE("rule: a text that is none is refused") {
   CHECK_THROWS_AS(op_rule("... k, k n -> ... n", Linearity::product, {0, 2}), tpx::Error);
   CHECK_THROWS_AS(op_rule("..., ... -> ...", Linearity::sum, {3, 2}), tpx::Error);
   CHECK_THROWS_AS(op_rule("b n -> b n", Linearity::nonlinear, {2}, "m"), tpx::Error);
-  CHECK_THROWS_AS(op_rule("a, a, a, a, a, a, a, a, a -> a", Linearity::sum, {1, 1, 1, 1, 1, 1, 1, 1, 1}), tpx::Error);
+  CHECK_THROWS_AS(op_rule("a, a, a, a, a, a, a, a, a -> a", Linearity::sum, {1, 1, 1, 1, 1, 1, 1, 1, 1}),
+                  tpx::Error);
   CHECK_NOTHROW(op_rule("... n -> ... n", Linearity::nonlinear, {1}, "n"));
 }
 

@@ -308,8 +308,10 @@ TEST_CASE("a function of eight tensors, shorter ones repeated") {
     const auto square = [&](const Values& a) {
       return given<double>(layout<Replicate<dp>, Shard<1, tp>>, {4, 12}, a);
     };
-    const auto line = [&](const Values& a) { return given<double>(layout<Replicate<dp>, Shard<0, tp>>, {12}, a); };
-    check_op<double>(world, mesh, op, v, dv, dx, 0, cube(x[0]), square(x[1]), line(x[2]), cube(x[3]), cube(x[4]),
-                     line(x[5]), square(x[6]), cube(x[7]));
+    const auto line = [&](const Values& a) {
+      return given<double>(layout<Replicate<dp>, Shard<0, tp>>, {12}, a);
+    };
+    check_op<double>(world, mesh, op, v, dv, dx, 0, cube(x[0]), square(x[1]), line(x[2]), cube(x[3]),
+                     cube(x[4]), line(x[5]), square(x[6]), cube(x[7]));
   });
 }

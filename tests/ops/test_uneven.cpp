@@ -47,9 +47,8 @@ TEST_CASE("factories make Balanced and Ragged tensors, the same numbers as whole
   for_each_mesh([](const World& world, const auto& mesh) {
     const auto whole = from_function<double>(mesh, layout<>, {7, 5}, [](const auto& i) { return value_at(i); });
     const Values expected = gather(whole);
-    const auto balanced =
-        from_function<double>(mesh, layout<Shard<0, Balanced, tp>, Shard<1, Balanced, dp>>, {7, 5},
-                              [](const auto& i) { return value_at(i); });
+    const auto balanced = from_function<double>(mesh, layout<Shard<0, Balanced, tp>, Shard<1, Balanced, dp>>,
+                                                {7, 5}, [](const auto& i) { return value_at(i); });
     CHECK(gather(balanced) == expected);
     const auto shape = extents({7, 5}).with_pieces(0, some_pieces(7, mesh.template size<tp>()));
     const auto ragged = from_function<double>(mesh, layout<Shard<0, Ragged, tp>>, shape,
@@ -104,7 +103,8 @@ TEST_CASE("flatten and unflatten: the same memory, the same gradients") {
     const Values v = random_values(12 * 4 * 5, 1), w = random_values(12 * 4 * 5, 2);
     const auto check = [&](auto layout) {
       check_op<double>(
-          world, mesh, [](const auto& x) { return flatten<0, 1>(x); }, v, w, {w}, 0, given<double>(layout, {12, 4, 5}, v));
+          world, mesh, [](const auto& x) { return flatten<0, 1>(x); }, v, w, {w}, 0,
+          given<double>(layout, {12, 4, 5}, v));
     };
     check(layout<Shard<0, tp>>);
     check(layout<Shard<0, dp, tp>>);
@@ -126,7 +126,8 @@ TEST_CASE("flatten and unflatten: the same memory, the same gradients") {
     CHECK(unflatten<0>(flat, {7, 4}).local_shape() == ragged.local_shape());
     if (p == 2) {
       const auto odd = zeros<double>(mesh, layout<Shard<0, Ragged, tp>>, extents({8}).with_pieces(0, {3, 5}));
-      CHECK_THROWS_WITH_AS((unflatten<0>(odd, {4, 2})), doctest::Contains("no piece ends within a part"), Error);
+      CHECK_THROWS_WITH_AS((unflatten<0>(odd, {4, 2})), doctest::Contains("no piece ends within a part"),
+                           Error);
     }
   });
 }
@@ -175,9 +176,9 @@ TEST_CASE("a vocabulary that no number of ranks divides: lookup, logits, loss") 
     }
     const auto ids = given<std::int32_t>(layout<>, {tokens}, Values(id.begin(), id.end()));
     check_op<double>(
-        world, mesh,
-        [](const auto& i, const auto& t) { return redistribute<Invariant<tp>>(embedding(i, t)); }, y, dy, {Values{}, dtable},
-        mesh.template size<tp>() > 1 ? 1 : 0, ids, given<double>(layout<Shard<0, Balanced, tp>>, {vocabulary, width}, table));
+        world, mesh, [](const auto& i, const auto& t) { return redistribute<Invariant<tp>>(embedding(i, t)); },
+        y, dy, {Values{}, dtable}, mesh.template size<tp>() > 1 ? 1 : 0, ids,
+        given<double>(layout<Shard<0, Balanced, tp>>, {vocabulary, width}, table));
 
     const Values logits = random_values(tokens * vocabulary, 3);
     Values dlogits(logits.size()), loss{0.0};
@@ -208,7 +209,8 @@ TEST_CASE("Views of different sizes become one tensor, without a copy") {
   Kokkos::View<double**, Kokkos::LayoutRight, Kokkos::DefaultHostExecutionSpace> view("mine", mine, 2);
   std::int64_t first = 0;
   for (int i = 0; i < r; ++i) first += sizes[static_cast<std::size_t>(i)];
-  for (std::size_t i = 0; i < 2 * mine; ++i) view.data()[i] = static_cast<double>(2 * first) + static_cast<double>(i);
+  for (std::size_t i = 0; i < 2 * mine; ++i)
+    view.data()[i] = static_cast<double>(2 * first) + static_cast<double>(i);
   const auto shape = extents({9, 2}).with_pieces(0, sizes);
   const auto x = wrap(mesh, layout<Shard<0, Ragged, tp>>, view, shape);
   CHECK(x.data() == view.data());

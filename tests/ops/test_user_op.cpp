@@ -205,7 +205,8 @@ TEST_CASE("a local region gives several results, and takes the gradients of thos
     const auto column = layout<Replicate<dp>, Shard<0, tp>>;
     const auto multiplied = [&](const auto& x, const auto& g) {
       const auto [y, squares, terms] = region(columns, column, column, x, g);
-      CHECK(local_values(terms) == std::vector<std::int32_t>(static_cast<std::size_t>(terms.local_count()), 12));
+      CHECK(local_values(terms) ==
+            std::vector<std::int32_t>(static_cast<std::size_t>(terms.local_count()), 12));
       return multiply(y, squares);
     };
     const auto x = given<double>(columns, {12, 24}, m.x);
@@ -215,14 +216,16 @@ TEST_CASE("a local region gives several results, and takes the gradients of thos
         world, mesh, [&](const auto& a, const auto& b) { return recompute(multiplied, a, b); }, product, m.dy,
         {dx, dg}, 0, x, g);
     check_op<double>(
-        world, mesh, [&](const auto& a, const auto& b) { return std::get<0>(region(columns, column, column, a, b)); },
+        world, mesh,
+        [&](const auto& a, const auto& b) { return std::get<0>(region(columns, column, column, a, b)); },
         scaled, m.dy, {dx_scaled, dg_scaled}, 0, x, g);
     // Rows: the sums are terms, and so is their number.
     const auto rows = layout<Shard<0, dp>, Shard<1, tp>>;
     const auto terms = layout<Partial<dp>, Shard<0, tp>>;
     check_op<double>(
-        world, mesh, [&](const auto& a, const auto& b) { return std::get<1>(region(rows, column, terms, a, b)); }, s,
-        Values(m.dy.begin(), m.dy.begin() + 24), {dx_squares, Values(24, 0.0)}, 0, given<double>(rows, {12, 24}, m.x),
-        g);
+        world, mesh,
+        [&](const auto& a, const auto& b) { return std::get<1>(region(rows, column, terms, a, b)); }, s,
+        Values(m.dy.begin(), m.dy.begin() + 24), {dx_squares, Values(24, 0.0)}, 0,
+        given<double>(rows, {12, 24}, m.x), g);
   });
 }

@@ -13,7 +13,8 @@
 namespace tpx {
 
 /// The extents of a tensor whose number of dims the type knows: what a factory is given where a braced list
-/// does not say enough, zeros<float>(mesh, layout<Shard<0, Ragged, tp>>, extents({10, 4}).with_pieces(0, {3, 0, 7})).
+/// does not say enough, zeros<float>(mesh, layout<Shard<0, Ragged, tp>>, extents({10, 4}).with_pieces(0, {3, 0,
+/// 7})).
 template <int N>
 class Extents {
  public:
@@ -64,8 +65,9 @@ template <class S>
 struct extents_are;
 template <bool fits, class... Facts>
 constexpr void an_extent_divides() {
-  static_assert(fits, "tpx: an extent that is split evenly is a multiple of the sizes of the axes that split it; "
-                      "Shard<dim, Balanced, axes...> takes any extent (see extents_are, in_layout, mesh)");
+  static_assert(fits,
+                "tpx: an extent that is split evenly is a multiple of the sizes of the axes that split it; "
+                "Shard<dim, Balanced, axes...> takes any extent (see extents_are, in_layout, mesh)");
 }
 
 /// Whether an extent of dim `dim` is a multiple of the sizes that are known, 0 standing for one that is not.
@@ -73,7 +75,8 @@ template <int Axes>
 constexpr bool divides(std::int64_t extent, int dim, Spec spec, const int (&sizes)[Axes]) {
   std::int64_t product = 1;
   for (int a = 0; a < Axes; ++a)
-    if (spec[a].kind == Kind::shard && spec[a].dim == dim && spec[a].partition == Partition::even && sizes[a] > 0)
+    if (spec[a].kind == Kind::shard && spec[a].dim == dim && spec[a].partition == Partition::even &&
+        sizes[a] > 0)
       product *= sizes[a];
   return extent % product == 0;
 }
@@ -86,7 +89,9 @@ constexpr bool divides(const Shape& shape, Spec spec, const int (&sizes)[Axes]) 
 
 /// Whether the compiler knows the extents.
 template <class S>
-inline constexpr bool is_static = requires { typename std::bool_constant<(S::shape().ndim() >= 0)>; };
+inline constexpr bool is_static = requires {
+  typename std::bool_constant<(S::shape().ndim() >= 0)>;
+};
 
 /// Refuses, where the compiler knows the extents, those that the layout cannot split.
 template <class S, class L, class Mesh>

@@ -169,8 +169,8 @@ struct plan_between<Layout<From...>, Layout<To...>> {
 
 }  // namespace detail
 
-/// The plan between two layouts, on the axes that they name, those of From first: to be asserted on, printed, and
-/// costed for axes of any size, there or not.
+/// The plan between two layouts, on the axes that they name, those of From first: to be asserted on, printed,
+/// and costed for axes of any size, there or not.
 ///
 ///   static_assert(plan<layout_t<Shard<1, tp>>, layout_t<Replicate<tp>>>.steps.count == 1);
 ///   plan<From, To>.elements({8, 512}, {8})                        // 4096: a tp of 8 ranks

@@ -45,66 +45,82 @@ struct fix;
 // ---- rules, one sentence each -----------------------------------------------------------------
 template <bool fits, class... Facts>
 constexpr void rule_invariant() {
-  static_assert(fits, "tpx: Invariant mixes with Invariant only: an operand that is used for different work on the "
-                      "ranks must be Replicate, so that its gradient is summed (see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: Invariant mixes with Invariant only: an operand that is used for different work on the "
+                "ranks must be Replicate, so that its gradient is summed (see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_one_factor() {
-  static_assert(fits, "tpx: operands that are sharded on one axis are so over one and the same dim of the op "
-                      "(see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: operands that are sharded on one axis are so over one and the same dim of the op "
+                "(see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_all_or_none() {
-  static_assert(fits, "tpx: every operand that has the sharded dim must be sharded over it (see op, operand, on, fix)");
+  static_assert(
+      fits, "tpx: every operand that has the sharded dim must be sharded over it (see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_order() {
-  static_assert(fits, "tpx: operands split a dim by the same axes in the same order (see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: operands split a dim by the same axes in the same order (see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_partition() {
-  static_assert(fits, "tpx: operands cut a dim the same way: Even, Balanced and Ragged pieces do not meet "
-                      "(see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: operands cut a dim the same way: Even, Balanced and Ragged pieces do not meet "
+                "(see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_partial_maximum() {
-  static_assert(fits, "tpx: what is Partial by Max or Min goes into no op before it has been redistributed: the largest "
-                      "term may be another rank's (see op, operand, on, fix)");
+  static_assert(
+      fits,
+      "tpx: what is Partial by Max or Min goes into no op before it has been redistributed: the largest "
+      "term may be another rank's (see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_whole() {
-  static_assert(fits, "tpx: the op needs this dim whole on every rank: redistribute the operand first, or name the "
-                      "axis in over<...> where the op takes one (see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: the op needs this dim whole on every rank: redistribute the operand first, or name the "
+                "axis in over<...> where the op takes one (see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_over() {
-  static_assert(fits, "tpx: over<axis> names an axis that splits the dim which the op reduces "
-                      "(see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: over<axis> names an axis that splits the dim which the op reduces "
+                "(see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_partial_values() {
-  static_assert(fits, "tpx: token ids and masks are values, not terms of a sum: redistribute the operand to Invariant "
-                      "first (see op, operand, on, fix)");
+  static_assert(
+      fits,
+      "tpx: token ids and masks are values, not terms of a sum: redistribute the operand to Invariant "
+      "first (see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_partial_linear() {
-  static_assert(fits, "tpx: a nonlinear op does not take a Partial operand: f(a + b) is not f(a) + f(b), so the terms "
-                      "must be summed first (see op, operand, on, fix)");
+  static_assert(
+      fits,
+      "tpx: a nonlinear op does not take a Partial operand: f(a + b) is not f(a) + f(b), so the terms "
+      "must be summed first (see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_partial_product() {
-  static_assert(fits, "tpx: a product takes one Partial operand at most: (a + b)(c + d) is not ac + bd "
-                      "(see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: a product takes one Partial operand at most: (a + b)(c + d) is not ac + bd "
+                "(see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_partial_sharded() {
-  static_assert(fits, "tpx: beside a Partial operand of a product the others must be Replicate on that axis "
-                      "(see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: beside a Partial operand of a product the others must be Replicate on that axis "
+                "(see op, operand, on, fix)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_partial_sum() {
-  static_assert(fits, "tpx: a sum takes Partial in all of its operands or in none: a term that is not Partial would "
-                      "be counted once per rank (see op, operand, on, fix)");
+  static_assert(fits,
+                "tpx: a sum takes Partial in all of its operands or in none: a term that is not Partial would "
+                "be counted once per rank (see op, operand, on, fix)");
 }
 
 template <Why why, class... Facts>
@@ -129,7 +145,8 @@ constexpr void refuse() {
 template <class Op, unsigned Over, unsigned NoGradient, std::uint32_t... Bits>
 inline constexpr Verdict verdict_v = [] {
   Operand operands[] = {{Spec{Bits}, true}...};
-  for (int i = 0; i < static_cast<int>(sizeof...(Bits)); ++i) operands[i].carries_gradient = !(NoGradient >> i & 1u);
+  for (int i = 0; i < static_cast<int>(sizeof...(Bits)); ++i)
+    operands[i].carries_gradient = !(NoGradient >> i & 1u);
   return apply(Op::rule, operands, max_axes, Over);
 }();
 

@@ -46,24 +46,31 @@ constexpr bool splits_none(Spec spec, int first, int last) {
 
 template <bool fits, class... Facts>
 constexpr void factors_are_not_balanced() {
-  static_assert(fits, "tpx::unflatten: a Balanced dim may be cut within a factor: make the factors dims from the start "
-                      "and split the first one, Shard<d, Balanced, ...> (see operand)");
+  static_assert(
+      fits,
+      "tpx::unflatten: a Balanced dim may be cut within a factor: make the factors dims from the start "
+      "and split the first one, Shard<d, Balanced, ...> (see operand)");
 }
 template <bool fits, class... Facts>
 constexpr void axes_divide_the_first_factor() {
-  static_assert(fits, "tpx::unflatten: the axes that split a dim divide the first of its factors, so that none is cut: "
-                      "make the factors dims from the start, Shard<d, Balanced, ...> takes any number of heads "
-                      "(see operand, extents_are, mesh)");
+  static_assert(
+      fits,
+      "tpx::unflatten: the axes that split a dim divide the first of its factors, so that none is cut: "
+      "make the factors dims from the start, Shard<d, Balanced, ...> takes any number of heads "
+      "(see operand, extents_are, mesh)");
 }
 template <bool fits, class... Facts>
 constexpr void only_the_first_factor_is_split() {
-  static_assert(fits, "tpx::flatten: of the dims that become one only the first may be split, because the pieces of "
-                      "another do not lie together: keep them as dims, matmul<2> contracts both (see operand)");
+  static_assert(fits,
+                "tpx::flatten: of the dims that become one only the first may be split, because the pieces of "
+                "another do not lie together: keep them as dims, matmul<2> contracts both (see operand)");
 }
 template <bool fits, class... Facts>
 constexpr void a_flat_dim_is_not_balanced() {
-  static_assert(fits, "tpx::flatten: the pieces of a Balanced dim are not Balanced pieces of the flattened one: keep the "
-                      "dims, matmul<2> contracts both, or redistribute to Shard<d, Ragged, ...> (see operand)");
+  static_assert(
+      fits,
+      "tpx::flatten: the pieces of a Balanced dim are not Balanced pieces of the flattened one: keep the "
+      "dims, matmul<2> contracts both, or redistribute to Shard<d, Ragged, ...> (see operand)");
 }
 
 /// The same elements in other dims: the gradient's, too.
@@ -79,8 +86,9 @@ auto seen_as(const X& x, const Shape& shape) {
   using T = typename X::element_type;
   using L = layout_from_spec<typename Mesh::axes, Bits>;
   Distribution(shape, Spec{Bits}, x.mesh().grid()).check(name(element_v<T>), Mesh::names());
-  return record(DTensor<T, N, L, Mesh, track_of<X>>(x.mesh(), shape, x.shard()), &flatten_backward<T, Mesh>,
-                [](auto&) {}, x);
+  return record(
+      DTensor<T, N, L, Mesh, track_of<X>>(x.mesh(), shape, x.shard()), &flatten_backward<T, Mesh>, [](auto&) {},
+      x);
 }
 
 }  // namespace detail
@@ -92,7 +100,8 @@ auto seen_as(const X& x, const Shape& shape) {
 ///   x  [b,s,768@tp]    unflatten<2>(x, {12, 64})    y  [b,s,12@tp,64]
 ///
 /// The parts are a braced list, or static_extents<12, 64>, which the compiler checks on Sized axes.
-/// @pre    the parts multiply to the extent. Split Even: the axes divide the first part; Ragged: each piece is a
+/// @pre    the parts multiply to the extent. Split Even: the axes divide the first part; Ragged: each piece is
+/// a
 ///         multiple of the others' product; a Balanced dim is refused
 /// @comm   none, forward or backward
 /// @throws tpx::Error where the parts do not multiply to the extent, or the dim is cut within a part
@@ -109,8 +118,8 @@ auto unflatten(const X& x, const S& parts) {
       return true;
   }();
   detail::factors_are_not_balanced<fits, detail::operand<0, typename X::layout_type>>();
-  detail::axes_divide_the_first_factor<whole, detail::operand<0, typename X::layout_type>, detail::extents_are<S>,
-                                       detail::mesh<typename X::mesh_type::axes>>();
+  detail::axes_divide_the_first_factor<whole, detail::operand<0, typename X::layout_type>,
+                                       detail::extents_are<S>, detail::mesh<typename X::mesh_type::axes>>();
   if constexpr (!fits || !whole) {
     return refused{};
   } else {
@@ -120,7 +129,8 @@ auto unflatten(const X& x, const S& parts) {
     for (int d = 0; d < Dim; ++d) shape.push_back(x.extent(d));
     for (int d = 0; d < n; ++d) shape.push_back(parts.shape()[d]);
     for (int d = Dim + 1; d < X::ndim; ++d) shape.push_back(x.extent(d));
-    TPX_EXPECTS(shape.count(Dim, Dim + n) == x.extent(Dim), x.describe(), Dim, "the parts multiply to the extent");
+    TPX_EXPECTS(shape.count(Dim, Dim + n) == x.extent(Dim), x.describe(), Dim,
+                "the parts multiply to the extent");
     if constexpr (detail::is_ragged(X::spec)) {
       for (int d = 0; d < X::ndim; ++d) {
         if (detail::partition_of(X::spec, d) != Partition::ragged) continue;
@@ -129,7 +139,8 @@ auto unflatten(const X& x, const S& parts) {
         if (d == Dim) {
           const std::int64_t inner = shape.count(Dim + 1, Dim + n);
           for (std::int64_t& size : sizes) {
-            TPX_EXPECTS(inner != 0 && size % inner == 0, size, inner, x.describe(), "no piece ends within a part");
+            TPX_EXPECTS(inner != 0 && size % inner == 0, size, inner, x.describe(),
+                        "no piece ends within a part");
             size /= inner;
           }
         }

@@ -209,16 +209,19 @@ std::tuple<Ys...> local_call(const Fn& fn, std::tuple<Ys...> ys, const Xs&... xs
     return std::apply(
         [&](Ys&... y) {
           const auto save = [&](auto& r) {
-            auto call = std::make_shared<Call>(
-                Call{fn, {xs.local_shape()...}, {y.local_shape()...}, {axes_of_equal_values(dual(Xs::spec))...}});
+            auto call = std::make_shared<Call>(Call{
+                fn, {xs.local_shape()...}, {y.local_shape()...}, {axes_of_equal_values(dual(Xs::spec))...}});
             std::size_t i = 0;
             ((r.saved[i++] = xs.shard()), ...);
             r.saved[i] = Buffer::borrow(call.get(), sizeof(*call), call);
             // The nodes of further results follow that of the first.
             for (r.outs = 1; r.outs < results; ++r.outs) tape_of(xs...).add_node(call->result[r.outs].count());
           };
-          OnTape<Mesh> at = record(std::get<0>(ys), &local_call_backward<Compare, Fn, Mesh,
-                                   std::tuple<shard_of<Ys>...>, shard_of<Xs>...>, save, xs...).track();
+          OnTape<Mesh> at =
+              record(std::get<0>(ys),
+                     &local_call_backward<Compare, Fn, Mesh, std::tuple<shard_of<Ys>...>, shard_of<Xs>...>,
+                     save, xs...)
+                  .track();
           const bool carried = at.node >= 0;
           const auto tracked = [&](auto& result) {
             auto with = std::move(result).with_track(at);

@@ -75,7 +75,8 @@ constexpr bool takes_operands(Takes<Layouts...>, Takes<Xs...>) {
 /// @comm at TPX_CHECK_LEVEL 3, over the axes together, an all_reduce (max) of two i64; else none
 struct CompareRanks {
   template <class Mesh, class T>
-  static void equal(const Mesh& mesh, unsigned axes, const T* data, std::int64_t count, const char* what, int number) {
+  static void equal(const Mesh& mesh, unsigned axes, const T* data, std::int64_t count, const char* what,
+                    int number) {
     if constexpr (check_level >= check_level_collective && Mesh::context_type::has_memory) {
       axes &= (1u << Mesh::axes::size) - 1;
       if (mesh.grid().ranks(axes) == 1) return;
@@ -92,8 +93,8 @@ struct CompareRanks {
       for (int a = 0; a < Mesh::axes::size; ++a)
         if (axes >> a & 1u)
           along += (along.empty() ? "" : ",") + std::string(Mesh::names()[static_cast<std::size_t>(a)]);
-      fail("tpx::local_region: " + std::string(what) + " " + std::to_string(number) + " is declared Invariant or Replicate on " + along +
-           ", and its values differ from rank to rank");
+      fail("tpx::local_region: " + std::string(what) + " " + std::to_string(number) +
+           " is declared Invariant or Replicate on " + along + ", and its values differ from rank to rank");
     } else {
       (void)mesh;
       (void)axes;
@@ -131,11 +132,13 @@ auto gives(Layout<Placements...> layout, const Shape& shape) {
 }
 
 /// A user's own kernel on the ranks' shards, with the layouts as its contract where no op's rule says what it
-/// does. Of several results:
+/// does; a tuple of results for a tuple of `gives`.
 ///
-///   auto [y, n] = local_region(f, takes(layout<Shard<0, dp>>, layout<Replicate<dp>>),
-///                              std::tuple(gives<float>(layout<Shard<0, dp>>, {batch, 16}),
-///                                         gives<float>(layout<Partial<dp>>, {16})), x, w);
+///   const auto in = takes(layout<Shard<0, dp>>, layout<Replicate<dp>>);
+///   const auto rows = gives<float>(layout<Shard<0, dp>>, {batch, 16});
+///   const auto sums = gives<float>(layout<Partial<dp>>, {16});
+///   auto y = local_region(f, in, rows, x, w);
+///   auto [z, s] = local_region(g, in, std::tuple(rows, sums), x, w);
 ///
 /// What f sees and gives: ops/local_call.hpp. The contract: the shards that f makes are those of tensors of
 /// the declared layouts: on an axis where one is Invariant or Replicate every rank makes the same values, where

@@ -23,8 +23,10 @@ inline Shape global_shape(const Shape& local, Spec spec, const Grid& grid) {
 
 template <bool fits, class... Facts>
 constexpr void even_shards_tell_the_whole() {
-  static_assert(fits, "tpx: the extents of a Balanced or Ragged shard do not tell those of the whole tensor: give them, "
-                      "wrap(mesh, layout, view, extents({...})) (see in_layout)");
+  static_assert(
+      fits,
+      "tpx: the extents of a Balanced or Ragged shard do not tell those of the whole tensor: give them, "
+      "wrap(mesh, layout, view, extents({...})) (see in_layout)");
 }
 constexpr bool all_even(Spec spec) {
   for (int a = 0; a < max_axes; ++a)
@@ -141,7 +143,8 @@ auto copy_view(const Mesh& mesh, Layout<Placements...>, const View& view, const 
   auto x = detail::make_tensor<T, n, L>(mesh, shape.shape());
   const Shape local = x.local_shape();
   for (int d = 0; d < n; ++d)
-    TPX_EXPECTS(local[d] == static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(d))), d, x.describe());
+    TPX_EXPECTS(local[d] == static_cast<std::int64_t>(view.extent(static_cast<std::size_t>(d))), d,
+                x.describe());
   Kokkos::deep_copy(mesh.context().instance(), x.local(), view);
   mesh.context().fence();
   return x;

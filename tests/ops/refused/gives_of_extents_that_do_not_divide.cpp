@@ -16,8 +16,10 @@ int main() {
   const auto mesh = make_abstract_mesh<Sized<tp, 2>>({2});
   const auto x = zeros<float>(mesh, layout<Shard<0, tp>>, {8});
 #ifdef TPX_MUST_NOT_COMPILE
-  (void)local_region(Kernel{}, takes(layout<Shard<0, tp>>), gives<float>(layout<Shard<0, tp>>, static_extents<7>), x);
+  (void)local_region(Kernel{}, takes(layout<Shard<0, tp>>),
+                     gives<float>(layout<Shard<0, tp>>, static_extents<7>), x);
 #else
-  (void)local_region(Kernel{}, takes(layout<Shard<0, tp>>), gives<float>(layout<Shard<0, tp>>, static_extents<6>), x);
+  (void)local_region(Kernel{}, takes(layout<Shard<0, tp>>),
+                     gives<float>(layout<Shard<0, tp>>, static_extents<6>), x);
 #endif
 }
