@@ -33,6 +33,11 @@ static_assert(gather.elements({8, 512}, {1}) == 0);
 // Forward nothing is sent, and in the gradient an all-reduce.
 constexpr auto enter = plan<layout_t<Shard<0, dp>>, layout_t<Shard<0, dp>, Replicate<tp>>>;
 static_assert(enter.elements({8, 512}, {2, 8}) == 0 && enter.backward().elements({8, 512}, {2, 8}) == 2048);
+// Of axes that cost the same the first one goes first.
+using Crossed = layout_t<Shard<0, tp>, Shard<1, dp>>;
+static_assert(plan<Crossed, layout_t<>>.steps.step[0].axes == 1u);  // tp, as it is named
+static_assert(plan<Crossed, layout_t<>>.elements({8, 8}, {4, 2}) == 32 + 64);
+static_assert(plan<Crossed, layout_t<>, tpx::AxisList<dp, tp>>.elements({8, 8}, {2, 4}) == 16 + 64);
 constexpr auto nothing = plan<layout_t<Shard<0, dp, tp>>, layout_t<Shard<0, dp, tp>>>;
 static_assert(nothing.steps.count == 0 && nothing.elements({64}, {1024, 16}) == 0);
 

@@ -159,18 +159,15 @@ struct NamedPlan {
 namespace detail {
 
 template <class From, class To>
-struct plan_between;
+struct axes_of_both;
 template <class... From, class... To>
-struct plan_between<Layout<From...>, Layout<To...>> {
-  using axes = axes_of<From..., To...>;
-  static constexpr NamedPlan<axes> value{
-      plan_v<spec_v<Layout<From...>, axes>.bits, spec_v<Layout<To...>, axes>.bits>};
+struct axes_of_both<Layout<From...>, Layout<To...>> {
+  using type = axes_of<From..., To...>;
 };
 
 }  // namespace detail
 
-/// The plan between two layouts, on the axes that they name, those of From first: to be asserted on, printed,
-/// and costed for axes of any size, there or not.
+/// The plan between two layouts: to be asserted on, printed, and costed for axes of any size, there or not.
 ///
 ///   static_assert(plan<layout_t<Shard<1, tp>>, layout_t<Replicate<tp>>>.steps.count == 1);
 ///   plan<From, To>.elements({8, 512}, {8})                        // 4096: a tp of 8 ranks
@@ -178,7 +175,9 @@ struct plan_between<Layout<From...>, Layout<To...>> {
 ///   std::cout << plan<From, To> << plan<From, To>.backward();     // without sizes
 ///
 /// @tparam From, To  canonical layouts: layout_t<...>, or X::layout_type
-template <class From, class To>
-inline constexpr auto plan = detail::plan_between<From, To>::value;
+/// @tparam Axes      in whose order axes go that cost the same, Mesh::axes for what a mesh does; else as the
+///                   layouts name them, those of From first
+template <class From, class To, class Axes = typename detail::axes_of_both<From, To>::type>
+inline constexpr NamedPlan<Axes> plan{plan_v<spec_v<From, Axes>.bits, spec_v<To, Axes>.bits>};
 
 }  // namespace tpx
