@@ -55,7 +55,8 @@ using Space = Kokkos::Serial;
 using Space = Kokkos::DefaultHostExecutionSpace;
 #endif
 
-/// Rewrites an input before a call, so that none finds what the one before it left; part of the time of both ways.
+/// Rewrites an input before a call, so that none finds what the one before it left; part of the time of both
+/// ways.
 inline void negate(float* x, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) x[i] = -x[i];
 }
@@ -71,8 +72,8 @@ Model& fresh(Model& model) {
   return model;
 }
 
-/// Throws, on every rank, where the two differ on one by more than rounding. (A gradient may be 0 but for that, as
-/// the softmax makes nothing of a bias of the keys: `scale` is of the numbers that were added for it.)
+/// Throws, on every rank, where the two differ on one by more than rounding. (A gradient may be 0 but for that,
+/// as the softmax makes nothing of a bias of the keys: `scale` is of the numbers that were added for it.)
 inline void expect_equal(const Run& run, const char* what, const std::vector<float>& found,
                          const float* expected, std::size_t size, float scale = 0.1F) {
   float difference = 0;

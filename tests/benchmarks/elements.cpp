@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 // What was sent beside what was predicted: steps of models on this launch's ranks, counted by the recording
-// communicator over MPI and over shared memory, and the same programs on an abstract mesh: training of an MLP, of
-// blocks, a GPT and a Llama, tokens that are generated, the moves of the table, a GPT whose state is split (ZeRO) or
-// whose layers are (a pipeline). Exactly 1, or the difference is an error.
+// communicator over MPI and over shared memory, and the same programs on an abstract mesh: training of an MLP,
+// of blocks, a GPT and a Llama, tokens that are generated, the moves of the table, a GPT whose state is split
+// (ZeRO) or whose layers are (a pipeline). Exactly 1, or the difference is an error.
 #include <tpx/comm/recording.hpp>
 #include <tpx/comm/shared_memory.hpp>
 #include <tpx/nn/generate.hpp>
@@ -62,7 +62,8 @@ void run_models(const Mesh& mesh) {
   const auto x = tape.watch(zeros<float>(mesh, layout<Shard<0, dp>>, {8, 12}));
   const auto moved = redistribute<Shard<1, dp>, Shard<0, tp>>(
       redistribute<Partial<dp, tp>>(redistribute<Replicate<dp>, Replicate<tp>>(redistribute<Shard<1, tp>>(x))));
-  const auto y = redistribute<layout_t<>>(redistribute<Shard<0, tp, dp>>(redistribute<Shard<0, dp, tp>>(moved)));
+  const auto y =
+      redistribute<layout_t<>>(redistribute<Shard<0, tp, dp>>(redistribute<Shard<0, dp, tp>>(moved)));
   tape.template walk<float>(y.track(), 1.0F);
 }
 
@@ -101,7 +102,8 @@ void run_both(const Run& run, const World& world, Counted& sum, const char* what
   program(nobody);
   const bool same = world.log().entries() == nobody.log().entries();
   if (largest(same ? 0 : 1, run.world.native()) != 0)
-    fail(std::string("elements_counted_over_predicted: what ") + what + " sent differs from what was predicted");
+    fail(std::string("elements_counted_over_predicted: what ") + what +
+         " sent differs from what was predicted");
   sum.counted += elements(world.log());
   sum.predicted += elements(nobody.log());
 }
@@ -121,9 +123,8 @@ Comparison counted_over_predicted(const Run& run) {
   if (run.speaks())
     std::printf("  %lld elements were sent, %lld predicted\n", static_cast<long long>(sum.counted),
                 static_cast<long long>(sum.predicted));
-  return just(sum.counted == sum.predicted
-                  ? 1
-                  : static_cast<double>(sum.counted) / static_cast<double>(sum.predicted));
+  return just(
+      sum.counted == sum.predicted ? 1 : static_cast<double>(sum.counted) / static_cast<double>(sum.predicted));
 }
 
 constexpr Benchmark benchmarks[] = {

@@ -90,8 +90,8 @@ Comparison block_over_twin(const Run& run, BlockSize size) {
     std::size_t i = 0;
     block.layer.visit([&](auto& p) {
       const Floats& expected = twin.gradient[i++];
-      expect_equal(run, p.track().state->name.c_str(), local_values(gradient(p)), expected.data(), expected.size(),
-                   scale);
+      expect_equal(run, p.track().state->name.c_str(), local_values(gradient(p)), expected.data(),
+                   expected.size(), scale);
     });
   }
   return compare(

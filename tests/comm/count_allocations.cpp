@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <new>
 
-// A file of its own: where these are inlined, GCC takes malloc and delete for a mismatched pair. Those for arrays, and
-// those that throw nothing, call these.
+// A file of its own: where these are inlined, GCC takes malloc and delete for a mismatched pair. Those for
+// arrays, and those that throw nothing, call these.
 
 namespace {
 

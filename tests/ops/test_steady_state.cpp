@@ -38,7 +38,8 @@ class Counts {
   std::int64_t fences_ = kernel::fences(), native_ = kernel::gemm_native_calls();
 };
 
-/// How often `step` waits as a tool of Kokkos sees it, where Kokkos waits by itself. (Old releases report none.)
+/// How often `step` waits as a tool of Kokkos sees it, where Kokkos waits by itself. (Old releases report
+/// none.)
 template <class Step>
 long fences_reported(Step&& step) {
   reported_fences = 0;

@@ -37,8 +37,11 @@ COUNTED(Allgatherv,
         (in, n, type, out, m, at, to, comm))
 COUNTED(Alltoall, (const void* in, int n, MPI_Datatype type, void* out, int m, MPI_Datatype to, MPI_Comm comm),
         (in, n, type, out, m, to, comm))
-COUNTED(Reduce_scatter,
-        (const void* in, void* out, const int n[], MPI_Datatype type, MPI_Op op, MPI_Comm comm),
+COUNTED(Alltoallv,
+        (const void* in, const int n[], const int from[], MPI_Datatype type, void* out, const int m[],
+         const int at[], MPI_Datatype to, MPI_Comm comm),
+        (in, n, from, type, out, m, at, to, comm))
+COUNTED(Reduce_scatter, (const void* in, void* out, const int n[], MPI_Datatype type, MPI_Op op, MPI_Comm comm),
         (in, out, n, type, op, comm))
 COUNTED(Reduce_scatter_block, (const void* in, void* out, int n, MPI_Datatype type, MPI_Op op, MPI_Comm comm),
         (in, out, n, type, op, comm))
@@ -71,10 +74,12 @@ COUNTED(Irecv, (void* data, int n, MPI_Datatype type, int from, int tag, MPI_Com
         (data, n, type, from, tag, comm, request))
 COUNTED(Recv, (void* data, int n, MPI_Datatype type, int from, int tag, MPI_Comm comm, MPI_Status* status),
         (data, n, type, from, tag, comm, status))
-COUNTED(Iprobe, (int from, int tag, MPI_Comm comm, int* there, MPI_Status* status), (from, tag, comm, there, status))
+COUNTED(Iprobe, (int from, int tag, MPI_Comm comm, int* there, MPI_Status* status),
+        (from, tag, comm, there, status))
 COUNTED(Wait, (MPI_Request * request, MPI_Status* status), (request, status))
 COUNTED(Test, (MPI_Request * request, int* done, MPI_Status* status), (request, done, status))
-COUNTED(Testall, (int n, MPI_Request requests[], int* done, MPI_Status statuses[]), (n, requests, done, statuses))
+COUNTED(Testall, (int n, MPI_Request requests[], int* done, MPI_Status statuses[]),
+        (n, requests, done, statuses))
 COUNTED(Request_free, (MPI_Request * request), (request))
 COUNTED(Cancel, (MPI_Request * request), (request))
 COUNTED(Get_count, (const MPI_Status* status, MPI_Datatype type, int* n), (status, type, n))

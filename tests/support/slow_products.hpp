@@ -8,8 +8,8 @@
 
 namespace tpx::test {
 
-/// What is wrong where a library is there to multiply, and products were left to the slow kernel; empty where none
-/// was. A test that does it on purpose puts the count back.
+/// What is wrong where a library is there to multiply, and products were left to the slow kernel; empty where
+/// none was. A test that does it on purpose puts the count back.
 inline std::string slow_products() {
 #if defined(TPX_HAVE_KOKKOS_KERNELS) || defined(TPX_HAVE_CBLAS)
   if (const std::int64_t n = kernel::gemm_native_calls(); n != 0)

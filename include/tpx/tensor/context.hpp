@@ -51,8 +51,7 @@ namespace detail {
 /// Tells Kokkos Tools where an op begins and ends, if one is loaded, and an abstract context whose work it is.
 class Region {
  public:
-  explicit Region(const char* name)
-      : open_(kernel::tools_watch()), outer_(std::exchange(current(), name)) {
+  explicit Region(const char* name) : open_(kernel::tools_watch()), outer_(std::exchange(current(), name)) {
     if (*outer_ == '\0') op_in_progress() = name;
     if (open_) Kokkos::Profiling::pushRegion(name);
   }
@@ -155,7 +154,8 @@ class Context {
   const Work& work() const { return work_; }
   void reset_work() { work_ = {}; }
 
-  /// Sees each launch with the seconds it took. Launches are waited for while there is one; an empty one ends that.
+  /// Sees each launch with the seconds it took. Launches are waited for while there is one; an empty one ends
+  /// that.
   using Observer = std::function<void(const Launch& launch, double seconds)>;
   void set_observer(Observer observer) { observer_ = std::move(observer); }
 
