@@ -149,7 +149,7 @@ class [[nodiscard]] Redistribution {
 /// The local steps before the first collective run at once; the collective is started; what comes after it runs
 /// in wait(). A plan has one collective as a rule. Whether messages move in between is MPI's affair: without a
 /// thread of its own it moves them while it is called, which ready() does. A communicator without nonblocking
-/// calls (comm::Nonblocking: all but Mpi) sends in wait().
+/// calls (comm::Nonblocking: all but Mpi and Nodes) sends in wait().
 ///
 /// @pre    x's elements are not written before wait(); all ranks call wait() of their handles in the same order
 /// among
