@@ -140,7 +140,8 @@ class Case {
     for (int d = 0; d < op.rule.result_ndim; ++d) {
       const auto factor = static_cast<std::size_t>(op.rule.result[d]);
       const std::vector<std::int64_t>& pieces = extents_.pieces[factor];
-      if (cuts[factor] == Partition::ragged && std::accumulate(pieces.begin(), pieces.end(), std::int64_t{0}) == result_[d] && !pieces.empty())
+      if (cuts[factor] == Partition::ragged &&
+          std::accumulate(pieces.begin(), pieces.end(), std::int64_t{0}) == result_[d] && !pieces.empty())
         result_ = result_.with_pieces(d, pieces);
     }
     gradient_ = simulate::random_tensor(result_, random_);
@@ -151,12 +152,13 @@ class Case {
   bool is_right(const Spec* specs, Spec result, unsigned over) const {
     std::vector<Locals> operands;
     for (std::size_t i = 0; i < whole_.size(); ++i)
-      operands.push_back(join(simulate::scatter(whole_[i], specs[i], grid_, random_), shapes_[i], specs[i], over, grid_));
+      operands.push_back(
+          join(simulate::scatter(whole_[i], specs[i], grid_, random_), shapes_[i], specs[i], over, grid_));
     const bool differentiable = tpx::detail::has_gradient(result);
     Locals gradients;
     if (differentiable)
-      gradients = join(simulate::scatter(gradient_, tpx::dual(result), grid_, random_), result_, tpx::dual(result),
-                       over, grid_);
+      gradients = join(simulate::scatter(gradient_, tpx::dual(result), grid_, random_), result_,
+                       tpx::dual(result), over, grid_);
     Locals values;
     std::vector<Locals> back(whole_.size());
     for (int rank = 0; rank < domain::ranks(grid_); ++rank) {
@@ -193,7 +195,8 @@ class Case {
     static constexpr std::array<std::string_view, 3> names{"a", "b", "c"};
     std::string text = op_.name;
     for (std::size_t i = 0; i < shapes_.size(); ++i)
-      text += ' ' + tpx::print("f64", shapes_[i], specs[i], {names.data(), static_cast<std::size_t>(grid_.axes)});
+      text +=
+          ' ' + tpx::print("f64", shapes_[i], specs[i], {names.data(), static_cast<std::size_t>(grid_.axes)});
     return text;
   }
 

@@ -68,35 +68,39 @@ void attend(const Fields& x, Field& y, Query query, Key key) {
 inline Op with_lengths(Op op) { return op.rule.operands > 3 ? with_numbers(op, 3, 1, extent_of(1, 1)) : op; }
 
 inline Op attention(std::string name, const OpRule& rule) {
-  return with_lengths({std::move(name), rule, [](const Fields& x, Field& y) {
-                         for (std::int64_t h = 0; h < x[0].shape[2]; ++h) {
-                           const auto at = [h](std::int64_t b, std::int64_t s) { return Index{b, s, h}; };
-                           attend(x, y, at, at);
-                         }
-                       }});
+  const auto compute = [](const Fields& x, Field& y) {
+    for (std::int64_t h = 0; h < x[0].shape[2]; ++h) {
+      const auto at = [h](std::int64_t b, std::int64_t s) { return Index{b, s, h}; };
+      attend(x, y, at, at);
+    }
+  };
+  return with_lengths({std::move(name), rule, compute});
 }
 
 inline Op grouped_attention(std::string name, const OpRule& rule) {
-  return with_lengths({std::move(name), rule, [](const Fields& x, Field& y) {
-                         for (std::int64_t g = 0; g < x[0].shape[2]; ++g) {
-                           for (std::int64_t r = 0; r < x[0].shape[3]; ++r)
-                             attend(
-                                 x, y, [=](std::int64_t b, std::int64_t s) { return Index{b, s, g, r}; },
-                                 [=](std::int64_t b, std::int64_t t) { return Index{b, t, g}; });
-                         }
-                       }});
+  const auto compute = [](const Fields& x, Field& y) {
+    for (std::int64_t g = 0; g < x[0].shape[2]; ++g) {
+      for (std::int64_t r = 0; r < x[0].shape[3]; ++r) {
+        const auto query = [=](std::int64_t b, std::int64_t s) { return Index{b, s, g, r}; };
+        const auto key = [=](std::int64_t b, std::int64_t t) { return Index{b, t, g}; };
+        attend(x, y, query, key);
+      }
+    }
+  };
+  return with_lengths({std::move(name), rule, compute});
 }
 
 /// All key heads are on every rank: which one a query head reads is told by its global number.
 inline Op shared_attention(std::string name, const OpRule& rule) {
-  return with_lengths({std::move(name), rule, [](const Fields& x, Field& y) {
-                         for (std::int64_t h = 0; h < x[0].shape[2]; ++h) {
-                           const std::int64_t g = (h + x[0].first[2]) * x[1].shape[2] / x[0].whole[2];
-                           attend(
-                               x, y, [=](std::int64_t b, std::int64_t s) { return Index{b, s, h}; },
-                               [=](std::int64_t b, std::int64_t t) { return Index{b, t, g}; });
-                         }
-                       }});
+  const auto compute = [](const Fields& x, Field& y) {
+    for (std::int64_t h = 0; h < x[0].shape[2]; ++h) {
+      const std::int64_t g = (h + x[0].first[2]) * x[1].shape[2] / x[0].whole[2];
+      const auto query = [=](std::int64_t b, std::int64_t s) { return Index{b, s, h}; };
+      const auto key = [=](std::int64_t b, std::int64_t t) { return Index{b, t, g}; };
+      attend(x, y, query, key);
+    }
+  };
+  return with_lengths({std::move(name), rule, compute});
 }
 
 /// The mean over rows of log(sum exp) minus the target's logit.
@@ -160,7 +164,8 @@ inline Op rotary() {
                            const std::int64_t other = i[3] == 0 ? 1 : 0;
                            if (i[3] == 2) return void(y[i] = x[0][i]);
                            y[i] = x[0][i] * std::cos(angle) +
-                                  x[0](i[0], i[1], i[2], other) * (other == 0 ? std::sin(angle) : -std::sin(angle));
+                                  x[0](i[0], i[1], i[2], other) *
+                                      (other == 0 ? std::sin(angle) : -std::sin(angle));
                          });
                        }},
                       1, 0, [](const std::vector<Shape>&) { return std::int64_t{9}; });
@@ -186,8 +191,9 @@ inline Op mean_pool() {
 inline Op select_position() {
   return with_numbers({"select_position", tpx::ops::select_position<3>::rule,
                        [](const Fields& x, Field& y) {
-                         for_each_index(y.shape,
-                                        [&](const Index& i) { y[i] = x[0](i[0], std::llround(x[1](i[0]).value), i[1]); });
+                         for_each_index(y.shape, [&](const Index& i) {
+                           y[i] = x[0](i[0], std::llround(x[1](i[0]).value), i[1]);
+                         });
                        }},
                       1, 0, extent_of(0, 1));
 }
@@ -210,7 +216,8 @@ inline Op sample() {
   Op op{"sample", tpx::ops::sample::rule, [](const Fields& x, Field& y) {
           for_each_index(y.shape, [&](const Index& i) {
             for (std::int64_t j = 1; j < x[0].shape[1]; ++j)
-              if (x[0](i[0], j).value > x[0](i[0], std::llround(y[i].value)).value) y[i] = static_cast<double>(j);
+              if (x[0](i[0], j).value > x[0](i[0], std::llround(y[i].value)).value)
+                y[i] = static_cast<double>(j);
           });
         }};
   op.over = true;

@@ -26,7 +26,8 @@ void for_each_factor(const OpRule& rule, const Fields& x, F&& f) {
     }
   }
   const auto at = [&](int factor, const Index& values) {
-    return values[static_cast<std::size_t>(std::find(factors.begin(), factors.end(), factor) - factors.begin())];
+    return values[static_cast<std::size_t>(std::find(factors.begin(), factors.end(), factor) -
+                                           factors.begin())];
   };
   for_each_index(extents, [&](const Index& values) {
     std::vector<Index> in(static_cast<std::size_t>(rule.operands));
@@ -207,8 +208,8 @@ inline Op concatenate(const OpRule& rule) {
   return op;
 }
 
-/// One operand of three dims, to be read in other dims: the elements stay in their order. Its rule says no more than
-/// which factors there are.
+/// One operand of three dims, to be read in other dims: the elements stay in their order. Its rule says no more
+/// than which factors there are.
 inline Op reread(std::string name, int result_ndim) {
   OpRule rule;
   rule.operands = 1;
@@ -222,7 +223,8 @@ inline Op reread(std::string name, int result_ndim) {
 }
 
 /// The result's dim with a Ragged operand's pieces, `numerator` / `denominator` times as long.
-inline Shape with_pieces_of(Shape y, const Shape& x, int from, int to, std::int64_t numerator, std::int64_t denominator) {
+inline Shape with_pieces_of(Shape y, const Shape& x, int from, int to, std::int64_t numerator,
+                            std::int64_t denominator) {
   std::vector<std::int64_t> sizes;
   std::int64_t sum = 0;
   for (const std::int64_t size : x.pieces(from)) sum += sizes.emplace_back(size * numerator / denominator);

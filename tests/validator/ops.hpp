@@ -35,7 +35,8 @@ inline Op flatten() {
     return with_pieces_of(with_pieces_of(y, x[0], 0, 0, x[0][1], 1), x[0], 2, 1, 1, 1);
   };
   op.layout = [](tpx::Spec x) -> std::optional<tpx::Spec> {
-    if (!tpx::detail::splits_none(x, 1, 1) || tpx::detail::partition_of(x, 0) == tpx::Partition::balanced) return {};
+    if (!tpx::detail::splits_none(x, 1, 1) || tpx::detail::partition_of(x, 0) == tpx::Partition::balanced)
+      return {};
     return tpx::detail::flattened(x, 0, 1);
   };
   return op;
@@ -48,7 +49,8 @@ inline Op unflatten() {
   op.multiples = {1, 2};
   op.result = [](const std::vector<Shape>& x) {
     const Shape y{x[0][0], x[0][1] / 2, 2, x[0][2]};
-    return with_pieces_of(with_pieces_of(with_pieces_of(y, x[0], 0, 0, 1, 1), x[0], 1, 1, 1, 2), x[0], 2, 3, 1, 1);
+    return with_pieces_of(with_pieces_of(with_pieces_of(y, x[0], 0, 0, 1, 1), x[0], 1, 1, 1, 2), x[0], 2, 3, 1,
+                          1);
   };
   op.layout = [](tpx::Spec x) -> std::optional<tpx::Spec> {
     if (tpx::detail::partition_of(x, 1) == tpx::Partition::balanced) return {};

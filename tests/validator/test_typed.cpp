@@ -74,7 +74,8 @@ int check_all(const World& world, const Sample& sample, Fn fn) {
   const auto instantiate = [&]<std::size_t... C>(std::index_sequence<C...>) {
     const auto one = [&]<std::size_t c, std::size_t... I>(std::integral_constant<std::size_t, c>,
                                                           std::index_sequence<I...>) {
-      validator::check_one<validator::As<Rule>, legal_v<Rule, operands, partition>[c][I]...>(world, mesh, sample, fn);
+      validator::check_one<validator::As<Rule>, legal_v<Rule, operands, partition>[c][I]...>(world, mesh,
+                                                                                             sample, fn);
     };
     (one(std::integral_constant<std::size_t, C>(), std::make_index_sequence<operands>()), ...);
     return static_cast<int>(sizeof...(C));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// Every op's kernels on shards of different sizes, some of them empty: Balanced and Ragged dims of 2 to 7 elements on
-// up to four ranks, in a row and as 2 x 2, forward and backward, against loops over whole tensors.
+// Every op's kernels on shards of different sizes, some of them empty: Balanced and Ragged dims of 2 to 7
+// elements on up to four ranks, in a row and as 2 x 2, forward and backward, against loops over whole tensors.
 
 #include <cstdint>
 #include <utility>
@@ -86,9 +86,10 @@ void Uneven<Mesh>::products() const {
     using Op = ops::einsum<validator::Scores, 3, 3>;
     const Sample sample(validator::product("einsum", Op::rule), {{3, 5, 7}, {3, 2, 7}});
     const auto fn = [](const auto& x, const auto& w) { return einsum<validator::Scores>(x, w); };
-    check<As<Op>, L<Shard<0, Ragged, dp>, Shard<2, Balanced, tp>>, L<Shard<0, Ragged, dp>, Shard<2, Balanced, tp>>>(sample,
-                                                                                                               fn);
-    check<As<Op>, L<Shard<0, Balanced, tp>, Shard<1, Ragged, dp>>, L<Shard<0, Balanced, tp>, Replicate<dp>>>(sample, fn);
+    check<As<Op>, L<Shard<0, Ragged, dp>, Shard<2, Balanced, tp>>,
+          L<Shard<0, Ragged, dp>, Shard<2, Balanced, tp>>>(sample, fn);
+    check<As<Op>, L<Shard<0, Balanced, tp>, Shard<1, Ragged, dp>>, L<Shard<0, Balanced, tp>, Replicate<dp>>>(
+        sample, fn);
   }
 }
 
@@ -172,13 +173,14 @@ void Uneven<Mesh>::reductions() const {
   }
   {
     using Op = ops::max<2, 1>;
-    check<As<Op>, L<Shard<0, Ragged, dp>, Replicate<tp>>>(Sample(validator::extreme("max", Op::rule, true), {{5, 7}}),
-                                                        [](const auto& x) { return max<1>(x); });
+    check<As<Op>, L<Shard<0, Ragged, dp>, Replicate<tp>>>(
+        Sample(validator::extreme("max", Op::rule, true), {{5, 7}}), [](const auto& x) { return max<1>(x); });
   }
   {
     using Op = ops::min<3, 0, 2>;
-    check<As<Op>, L<Shard<1, Balanced, tp, dp>>>(Sample(validator::extreme("min", Op::rule, false), {{2, 3, 4}}),
-                                                 [](const auto& x) { return min<0, 2>(x); });
+    check<As<Op>, L<Shard<1, Balanced, tp, dp>>>(
+        Sample(validator::extreme("min", Op::rule, false), {{2, 3, 4}}),
+        [](const auto& x) { return min<0, 2>(x); });
   }
 }
 
@@ -190,8 +192,8 @@ void Uneven<Mesh>::lines() const {
     check<As<Op>, L<Shard<0, Ragged, dp>, Replicate<tp>>>(sample, [](const auto& x) { return softmax<1>(x); });
     check<As<Op, 0, 0b10>, L<Shard<0, Balanced, dp>, Shard<1, Ragged, tp>>>(
         sample, [](const auto& x) { return softmax<1, over<tp>>(x); });
-    check<As<Op, 0, 0b11>, L<Shard<1, Balanced, dp, tp>>>(sample,
-                                                          [](const auto& x) { return softmax<1, over<dp, tp>>(x); });
+    check<As<Op, 0, 0b11>, L<Shard<1, Balanced, dp, tp>>>(
+        sample, [](const auto& x) { return softmax<1, over<dp, tp>>(x); });
   }
   {
     using Op = ops::log_sum_exp<2, 0>;
@@ -242,7 +244,9 @@ void Uneven<Mesh>::shapes() const {
   check<As<OneOfThreeDims>, L<Shard<0, Ragged, tp>, Shard<2, Balanced, dp>>>(
       Sample(validator::flatten(), {{5, 2, 3}}), [](const auto& x) { return flatten<0, 1>(x); });
   check<As<OneOfThreeDims>, L<Shard<0, Balanced, dp>, Shard<1, Ragged, tp>>>(
-      Sample(validator::unflatten(), {{3, 10, 2}}), [](const auto& x) { return unflatten<1>(x, {5, 2}); });
+      Sample(validator::unflatten(), {{3, 10, 2}}), [](const auto& x) {
+        return unflatten<1>(x, {5, 2});
+      });
 }
 
 template <class Mesh>
@@ -280,7 +284,8 @@ void Uneven<Mesh>::indices() const {
   {
     using Op = ops::embedding<1>;
     check<As<Op, 0b01>, L<Shard<0, Balanced, dp>>, L<Shard<0, Ragged, tp>, Replicate<dp>>>(
-        Sample(validator::embedding(), {{7}, {5, 3}}), [](const auto& i, const auto& t) { return embedding(i, t); });
+        Sample(validator::embedding(), {{7}, {5, 3}}),
+        [](const auto& i, const auto& t) { return embedding(i, t); });
   }
   {
     using Op = ops::cross_entropy<2>;
@@ -313,11 +318,11 @@ void Uneven<Mesh>::attentions() const {
   {
     using Op = ops::attention<true>;
     using X = L<Shard<0, Ragged, tp, dp>>;
-    check<As<Op, 0b1000>, X, X, X, X>(
-        Sample(validator::attention("attention of lengths", Op::rule), {{5, 3, 2, 4}, {5, 3, 2, 4}, {5, 3, 2, 4}, {5}}),
-        [](const auto& q, const auto& k, const auto& v, const auto& n) {
-          return attention(q, k, v, tpx::Mask::causal, n);
-        });
+    check<As<Op, 0b1000>, X, X, X, X>(Sample(validator::attention("attention of lengths", Op::rule),
+                                             {{5, 3, 2, 4}, {5, 3, 2, 4}, {5, 3, 2, 4}, {5}}),
+                                      [](const auto& q, const auto& k, const auto& v, const auto& n) {
+                                        return attention(q, k, v, tpx::Mask::causal, n);
+                                      });
   }
   {
     using Op = ops::grouped_attention<true>;
@@ -333,7 +338,8 @@ void Uneven<Mesh>::attentions() const {
     using Op = ops::shared_attention<>;
     using Keys = L<Shard<0, Balanced, dp>, Replicate<tp>>;
     check<As<Op>, L<Shard<0, Balanced, dp>, Shard<2, Ragged, tp>>, Keys, Keys>(
-        Sample(validator::shared_attention("shared_attention", Op::rule), {{3, 4, 6, 2}, {3, 4, 3, 2}, {3, 4, 3, 2}}),
+        Sample(validator::shared_attention("shared_attention", Op::rule),
+               {{3, 4, 6, 2}, {3, 4, 3, 2}, {3, 4, 3, 2}}),
         [](const auto&... x) { return shared_attention(x..., tpx::Mask::causal); });
   }
 }
@@ -342,7 +348,8 @@ template <class Mesh>
 void Uneven<Mesh>::inference() const {
   using Row = L<Shard<0, Balanced, dp>>;
   check<As<ops::mean_pool, 0b10, 0, false>, L<Shard<0, Ragged, dp, tp>>, L<Shard<0, Ragged, dp, tp>>>(
-      Sample(validator::mean_pool(), {{5, 3, 4}, {5}}), [](const auto& x, const auto& n) { return mean_pool(x, n); });
+      Sample(validator::mean_pool(), {{5, 3, 4}, {5}}),
+      [](const auto& x, const auto& n) { return mean_pool(x, n); });
   check<As<ops::select_position<3>, 0b10, 0, false>, L<Shard<0, Balanced, dp>, Shard<2, Ragged, tp>>, Row>(
       Sample(validator::select_position(), {{5, 4, 3}, {5}}),
       [](const auto& x, const auto& i) { return select_position(x, i); });
@@ -367,7 +374,8 @@ void Uneven<Mesh>::inference() const {
   // A rank that has no element knows of no largest one.
   const Sample sample(validator::extreme("max", ops::max<2, 0>::rule, true), {{3, 5}});
   using Cut = L<Shard<0, Ragged, tp>, Shard<1, Balanced, dp>>;
-  const Shape shape = validator::with_some_pieces(sample.shapes[0], spec_v<Cut, typename Mesh::axes>, world_.size());
+  const Shape shape =
+      validator::with_some_pieces(sample.shapes[0], spec_v<Cut, typename Mesh::axes>, world_.size());
   const auto largest = max<0>(put(mesh_, Given<double, 2, Cut>{shape, sample.whole[0].data}));
   CHECK(gather(redistribute<Invariant<tp>>(largest)) == sample.expected.value.data);
 }

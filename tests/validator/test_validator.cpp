@@ -5,14 +5,14 @@
 // differ in sign and size from rank to rank), the op and its gradient run on every rank by itself, and what the
 // ranks hold is read in the layouts that the rule gives: result and gradients must be those of one rank.
 //
-// Three times over: all dims Even with extents that divide, all Balanced and all Ragged with extents that do not,
-// some of the pieces empty. Then at random: each dim of the op cut in a way of its own, and now and then one operand
-// in another way than the others that share the dim.
+// Three times over: all dims Even with extents that divide, all Balanced and all Ragged with extents that do
+// not, some of the pieces empty. Then at random: each dim of the op cut in a way of its own, and now and then
+// one operand in another way than the others that share the dim.
 //
-// Where there are very many combinations, those are refused together whose first operands the rule refuses without
-// the others; of each such set one is drawn and judged by itself. Balanced and Ragged are walked so from 10^7 on, Even
-// from 4 10^8: between the two what was refused together was judged one by one as well, and as many must be legal all
-// three times.
+// Where there are very many combinations, those are refused together whose first operands the rule refuses
+// without the others; of each such set one is drawn and judged by itself. Balanced and Ragged are walked so
+// from 10^7 on, Even from 4 10^8: between the two what was refused together was judged one by one as well, and
+// as many must be legal all three times.
 
 #include <algorithm>
 #include <array>
@@ -39,7 +39,8 @@ std::vector<Spec> all_specs(int axes, int ndim) {
     for (const tpx::Reduction reduction : {tpx::Reduction::max, tpx::Reduction::min}) {
       Spec other = spec;
       for (int a = 0; a < axes; ++a)
-        if (spec[a].kind == Kind::partial) other = other.with(a, {Kind::partial, 0, 0, Partition::even, reduction});
+        if (spec[a].kind == Kind::partial)
+          other = other.with(a, {Kind::partial, 0, 0, Partition::even, reduction});
       all.push_back(other);
     }
   });
@@ -107,7 +108,8 @@ class Walk {
           operands_[o].spec = cut(op_, static_cast<int>(o), operands_[o].spec, cuts);
         const bool mixed = i % 3 == 0 && cut_one_otherwise();
         ++tally_.drawn;
-        // What one dim may be cut like is the rule's to say; flatten and unflatten have their own mind about it.
+        // What one dim may be cut like is the rule's to say; flatten and unflatten have their own mind about
+        // it.
         if (!op_.layout) CHECK(fits() == (legal && !mixed));
         if (mixed && legal) {
           CHECK(judge(op_, operands_.data(), grid_.axes, over_).why == tpx::Why::partition_differs);
@@ -188,7 +190,8 @@ class Walk {
     return true;
   }
 
-  /// Cuts one dim of an operand otherwise than another that is split by the same axis; false where there is none.
+  /// Cuts one dim of an operand otherwise than another that is split by the same axis; false where there is
+  /// none.
   bool cut_one_otherwise() {
     const int axis = static_cast<int>(random_() % static_cast<unsigned>(grid_.axes));
     std::vector<tpx::Operand*> split;
@@ -226,8 +229,9 @@ std::string name_of(const Grid& grid) {
 
 void print(const std::string& op, const std::string& mesh, const Tally& t, const std::string& more) {
   const auto number = [](std::int64_t n) { return static_cast<long long>(n); };
-  std::printf("%-29s %-6s %15lld %8lld %15lld %15lld %8lld %6lld   %s\n", op.c_str(), mesh.c_str(), number(t.tried),
-              number(t.legal), number(t.refused), number(t.together), number(t.drawn), number(t.mixed), more.c_str());
+  std::printf("%-29s %-6s %15lld %8lld %15lld %15lld %8lld %6lld   %s\n", op.c_str(), mesh.c_str(),
+              number(t.tried), number(t.legal), number(t.refused), number(t.together), number(t.drawn),
+              number(t.mixed), more.c_str());
   std::fflush(stdout);
 }
 
@@ -238,8 +242,8 @@ TEST_CASE("validator: every op in every combination of placements is refused or 
                                  domain::grid(4), domain::grid(2, 2), domain::grid(2, 2, 2)};
   const std::vector<Op> ops = all_ops();
   Tally all;
-  std::printf("%-29s %-6s %15s %8s %15s %15s %8s %6s\n", "op", "mesh", "tried", "legal", "refused", "(together)", "drawn",
-              "mixed");
+  std::printf("%-29s %-6s %15s %8s %15s %15s %8s %6s\n", "op", "mesh", "tried", "legal", "refused",
+              "(together)", "drawn", "mixed");
   for (const Op& op : ops) {
     for (const Grid& grid : meshes) {
       Tally sum;

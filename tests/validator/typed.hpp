@@ -73,24 +73,27 @@ void check_one(const tpx::test::World& world, const Mesh& mesh, const Sample& sa
       constexpr int n = How::rule.ndim[i];
       const Shape& whole = sample.shapes[i];
       const std::int64_t multiple = i == 0 && !sample.op.multiples.empty() ? sample.op.multiples.back() : 1;
-      const auto x = put(mesh, Given<typename How::template element<i>, n, layout_from_spec<List, b>>{
-                                   with_some_pieces(whole, Spec{b}, world.size(), multiple), sample.whole[i].data});
+      const auto x =
+          put(mesh, Given<typename How::template element<i>, n, layout_from_spec<List, b>>{
+                        with_some_pieces(whole, Spec{b}, world.size(), multiple), sample.whole[i].data});
       if constexpr (How::taped)
         return tpx::test::leaf(tape, x);
       else
         return x;
     };
-    const auto x =
-        std::tuple(tensor(std::integral_constant<std::size_t, I>(), std::integral_constant<std::uint32_t, Bits>())...);
+    const auto x = std::tuple(
+        tensor(std::integral_constant<std::size_t, I>(), std::integral_constant<std::uint32_t, Bits>())...);
     const auto y = std::apply(fn, x);
     using Y = std::decay_t<decltype(y)>;
     CAPTURE(sample.op.name);
     CAPTURE(y.describe());
     const Operand operands[] = {{Spec{bits[I]}, std::is_same_v<typename How::template element<I>, double>}...};
     CHECK(y.spec == judge(sample.op, operands, 2, How::over).result);
-    CHECK(off_layout(world, mesh, y.shape(), y.spec, y.shard(), sample.expected.value.data) <= sample.tolerance);
+    CHECK(off_layout(world, mesh, y.shape(), y.spec, y.shard(), sample.expected.value.data) <=
+          sample.tolerance);
     if constexpr (How::taped) {
-      backward(y, put(mesh, Given<double, Y::ndim, dual_t<typename Y::layout_type>>{y.shape(), sample.gradient.data}));
+      backward(y, put(mesh, Given<double, Y::ndim, dual_t<typename Y::layout_type>>{y.shape(),
+                                                                                    sample.gradient.data}));
       const auto compare = [&](const auto& operand, const Tensor& expected) {
         if constexpr (std::decay_t<decltype(operand)>::carries_gradient) {
           const auto dx = tape.gradient(operand);
