@@ -31,7 +31,7 @@ struct DataParallelOptions {
 /// Trains a model whose batch is split over an axis: gradients are summed over it once a step, in buckets, and
 /// AdamW updates the parameters. The sum of a bucket is started while backward still runs, as soon as its last
 /// gradient is final, and waited for in reduce(); a communicator without nonblocking calls (comm::Nonblocking:
-/// all but Mpi) carries it out when it is started. What ranks hold of a bucket of n elements on Axis:
+/// all but Mpi and Nodes) carries it out when it is started. What ranks hold of a bucket of n elements on Axis:
 ///
 ///   zero   gradient        optimizer's state   parameter       a step communicates, of n elements
 ///   0      P -> R          R                   R               all_reduce
