@@ -44,6 +44,7 @@ TEST_CASE("shared memory: the protocol, and symmetric memory") {
     std::vector<std::string> found(static_cast<std::size_t>(ranks));
     run_threads(ranks, [&](Threads threads) {
       litmus(threads, 2000);
+      message_litmus(threads, 500);
       const SharedMemory world = SharedMemory::over(threads);
       const std::int64_t p = world.size();
       const tpx::comm::MemorySource symmetric = world.symmetric_memory();
