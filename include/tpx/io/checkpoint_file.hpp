@@ -24,8 +24,8 @@
 #include <tpx/layout/tensor_part.hpp>
 
 /// The files of a checkpoint. A part, of one rank: the parts' elements one after the other; a text, a line for
-/// each with its place and checksum, the name followed by '#' and a number where ranks store values of their own;
-/// the length and the checksum of the text and 8 letters.
+/// each with its place and checksum, the name followed by '#' and a number where ranks store values of their
+/// own; the length and the checksum of the text and 8 letters.
 namespace tpx::detail {
 
 inline constexpr std::string_view checkpoint_magic = "tpxpart1";
