@@ -277,6 +277,7 @@ set(TPX_train_HEADERS
     tpx/train/pipeline_schedule.hpp
     tpx/train/planner.hpp
     tpx/train/schedule.hpp
+    tpx/train/stage_memory.hpp
     tpx/train/training_state.hpp
     tpx/train/zero_parameters.hpp)
 

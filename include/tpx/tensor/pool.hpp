@@ -65,6 +65,8 @@ class Pool {
   std::int64_t in_use() const { return in_use_; }
   std::int64_t peak() const { return peak_; }
   void reset_peak() { peak_ = in_use_; }
+  /// What so many bytes take.
+  static std::int64_t capacity(std::int64_t bytes) { return capacity_of(class_of(bytes)); }
   /// Bytes that may be in use at once; 0 for no limit.
   void set_limit(std::int64_t bytes) { limit_ = bytes; }
 

@@ -7,12 +7,14 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tpx/train/cluster.hpp>
 #include <tpx/train/model_parts.hpp>
 #include <tpx/train/pass_time.hpp>
 #include <tpx/train/pipeline_placement.hpp>
 #include <tpx/train/pipeline_schedule.hpp>
+#include <tpx/train/stage_memory.hpp>
 
 namespace tpx {
 
@@ -78,8 +80,9 @@ inline double counted_flops(const TrainingJob& job, bool recompute) {
 ///   t = m max_s t_s + (sum_s t_s - max_s t_s) / v + reduction of the gradients + update
 ///
 /// Where micro-batches or ranks along dp have other numbers of samples, the rank with most is the one.
-/// Nothing overlaps but gradients, where the job says so. Memory is parameters with their state, what the tape
-/// keeps for the micro-batches under way, as many as the schedule has in flight, and backward's workspace.
+/// Nothing overlaps but gradients, where the job says so. Memory is parameters with their state, in buckets as
+/// DataParallel keeps them, what the tape keeps for the micro-batches under way, as many as the schedule has in
+/// flight, and backward's workspace.
 ///
 /// @comm   none
 /// @see    arXiv:2104.04473; arXiv:1910.02054 for the bytes of a parameter's state
@@ -168,13 +171,19 @@ class CostModel {
   struct Parts {
     GptParts work;
     detail::PassTime block_forward, block_backward, ends_forward, ends_backward;
-    double saved = 0;  ///< bytes that the tape keeps of a block
+    double saved = 0;      ///< bytes that the tape keeps of a block
+    double workspace = 0;  ///< bytes that backward needs in a block beside those
   };
   struct Key {
     int tp;
     std::int64_t micro_batch;
     Recompute recompute;
     friend auto operator<=>(const Key&, const Key&) = default;
+  };
+
+  struct BucketKey {
+    int tp, rank, pp, chunks;
+    friend auto operator<=>(const BucketKey&, const BucketKey&) = default;
   };
 
   double element_scale() const { return job_.element_bytes / 4.0; }
@@ -204,6 +213,7 @@ class CostModel {
     parts.ends_forward = detail::pass_time(cluster_, parts.work.ends_forward, scale);
     parts.ends_backward = detail::pass_time(cluster_, parts.work.ends_backward, scale);
     parts.saved = static_cast<double>(parts.work.block_saved) * scale;
+    parts.workspace = static_cast<double>(parts.work.block_workspace) * scale;
     if (job_.stored_scores) {
       const double n = static_cast<double>(key.micro_batch * (c.heads / key.tp) * c.context) *
                        static_cast<double>(c.context);
@@ -212,11 +222,9 @@ class CostModel {
       const detail::PassTime forward = detail::stored_scores(cluster_, n, head_dim, false, element);
       parts.block_forward = parts.block_forward + forward;
       parts.block_backward = parts.block_backward + detail::stored_scores(cluster_, n, head_dim, true, element);
-      if (key.recompute == Recompute::none) {
-        parts.saved += n * (2 * element + 1);  // what softmax and dropout gave, and the mask
-      } else {
-        parts.block_backward = parts.block_backward + forward;
-      }
+      // What softmax and dropout gave, and the mask.
+      (key.recompute == Recompute::none ? parts.saved : parts.workspace) += n * (2 * element + 1);
+      if (key.recompute != Recompute::none) parts.block_backward = parts.block_backward + forward;
     }
     return parts;
   }
@@ -224,7 +232,7 @@ class CostModel {
   /// Gradients, update and memory of the heaviest stage: the first one, with the embedding, or the last one,
   /// with the output layer.
   void finish(const ParallelPlan& p, const Parts& parts, int micro_batches, StepCost& cost) {
-    const double scale = element_scale(), dp = p.dp, e = job_.element_bytes;
+    const double dp = p.dp, e = job_.element_bytes;
     const GptParts& w = parts.work;
     const double positions = static_cast<double>(job_.model.context * job_.model.hidden);
     const auto parameters_of = [&](int rank) {
@@ -248,27 +256,39 @@ class CostModel {
     cost.update = detail::launch_time(cluster_, {"tpx::adamw", {14 * count, 28 * count}}, 1) +
                   detail::launch_time(cluster_, {"tpx::clip_norm", {2 * count, 4 * count}}, 1);
 
-    const double state = job_.element_bytes == 2 ? 12 : 2 * e;
-    const double bytes_each =
-        e / (p.zero >= 3 ? dp : 1) + e / (p.zero >= 2 ? dp : 1) + state / (p.zero >= 1 ? dp : 1);
-    // What is not kept of a block is there again while backward is in it.
-    const Parts& plain = parts_of({p.tp, w.samples, Recompute::none});
-    const double gathered = p.zero == 3 ? 2 * e * static_cast<double>(w.block_parameters) : 0;
-    for (const int rank : {0, p.pp - 1}) {
-      const double in_flight = most_in_flight(p.schedule, p.pp, micro_batches, p.chunks, rank);
-      // Of several chunks the last one, which has the output layer, goes back at once.
-      const double ends = (p.chunks == 1 ? in_flight : 1) * static_cast<double>(w.ends_saved) * scale;
-      const double kept =
-          in_flight / p.chunks * blocks_of(p, rank) * parts.saved + (rank == p.pp - 1 ? ends : 0);
-      cost.memory =
-          std::max(cost.memory, parameters_of(rank) * bytes_each + kept + (plain.saved - parts.saved) +
-                                    gathered + static_cast<double>(plain.work.workspace) * scale);
-    }
+    for (const int rank : {0, p.pp - 1})
+      cost.memory = std::max(cost.memory, memory_of(p, rank, parts, micro_batches));
+  }
+
+  /// What a pipeline rank needs, at its peak: the micro-batch's parts are those of the largest one.
+  double memory_of(const ParallelPlan& p, int rank, const Parts& parts, int micro_batches) {
+    const double scale = element_scale();
+    const bool first = rank == 0, last = rank == p.pp - 1;
+    const auto [at, made] = buckets_.try_emplace({p.tp, rank, p.pp, p.chunks});
+    if (made)
+      at->second = detail::stage_buckets(parts.work, static_cast<std::int64_t>(blocks_of(p, rank)), first, last,
+                                         job_.element_bytes);
+    const int in_flight = most_in_flight(p.schedule, p.pp, micro_batches, p.chunks, rank);
+    const detail::StageFlights flights{
+        .in_flight = in_flight,
+        .backwards = micro_batches * p.chunks,
+        .chunks = p.chunks,
+        .group = detail::first_pipeline_group(p.pp, micro_batches),
+        .block = parts.saved,
+        .chunk = blocks_of(p, rank) / p.chunks * parts.saved,
+        .ends = last ? static_cast<double>(parts.work.ends_saved) * scale : 0,
+        // Of several chunks the last one, which has the output layer, goes back at once.
+        .ends_in_flight = p.chunks == 1 ? in_flight : 1,
+        .block_workspace = parts.workspace,
+        .ends_workspace = last ? static_cast<double>(parts.work.ends_workspace) * scale : 0};
+    return detail::stage_peak(detail::stage_state(at->second, p.dp, p.zero, job_.element_bytes), flights, p.dp,
+                              p.zero);
   }
 
   TrainingJob job_;
   Cluster cluster_;
   std::map<Key, Parts> parts_;  // where they are does not change
+  std::map<BucketKey, std::vector<std::int64_t>> buckets_;
 };
 
 }  // namespace tpx

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <tpx/autodiff/backward.hpp>
@@ -21,25 +23,34 @@ struct PassWork {
   std::vector<comm::CommCall> calls;
 };
 
+/// How many elements of a parameter a rank of a tensor axis holds.
+struct ParameterSize {
+  std::string name;
+  std::int64_t count = 0;
+};
+
 /// A GPT as one rank of a tensor axis sees it, for one micro-batch, in float: what a block costs, and what the
 /// two ends, the embedding and the output layer with its loss, cost together. Read off the library's own
 /// forward and backward on an abstract mesh; no second formula says what is communicated, kept or, where the
 /// config has it so, computed again.
 struct GptParts {
+  std::vector<ParameterSize> sizes;  ///< of the ends' parameters and one block's, in the model's order
   PassWork block_forward, block_backward;
   PassWork ends_forward, ends_backward;
   std::int64_t samples = 1;                                ///< of the micro-batch
   std::int64_t block_parameters = 0, ends_parameters = 0;  ///< elements that this rank holds
   std::int64_t block_saved = 0, ends_saved = 0;            ///< bytes that the tape keeps for backward
-  std::int64_t workspace = 0;                              ///< bytes that backward needs beside those, at most
+  std::int64_t block_workspace = 0, ends_workspace = 0;    ///< bytes that backward needs beside, at most
   std::int64_t activation = 0;                             ///< bytes of what goes from one block to the next
 };
 
 namespace detail {
 
 struct AbstractPasses {
+  std::vector<ParameterSize> sizes;
   PassWork forward, backward;
-  std::int64_t parameters = 0, saved = 0, workspace = 0;
+  std::int64_t parameters = 0, saved = 0;
+  std::int64_t peak_in_end = 0, peak_in_blocks = 0;  ///< of backward, with what is saved
 };
 
 /// One forward and backward of the model with this many layers, on the first rank of a tensor axis.
@@ -54,6 +65,7 @@ inline AbstractPasses abstract_passes(GptConfig config, std::int64_t layers, int
   // As after a first step: gradients of parameters stay, and are counted with the parameters.
   model.visit([&](const auto& p) {
     passes.parameters += p.local_count();
+    passes.sizes.push_back({p.track().state->name, p.local_count()});
     p.track().state->gradient = allocate<float>(mesh, p.local_count());
   });
   Tape<Mesh> tape(mesh);
@@ -74,10 +86,13 @@ inline AbstractPasses abstract_passes(GptConfig config, std::int64_t layers, int
   passes.saved = pool.in_use() - before;
   restart();
   pool.reset_peak();
-  const std::int64_t kept = pool.in_use();
-  backward(loss);
+  backward(loss, [&](const ParameterState& state) {
+    if (state.name.rfind("norm", 0) != 0) return;  // the first layer that backward comes out of
+    passes.peak_in_end = std::max(passes.peak_in_end, pool.peak() - before);
+    pool.reset_peak();
+  });
   passes.backward = passed();
-  passes.workspace = pool.peak() - kept;
+  passes.peak_in_blocks = pool.peak() - before;
   return passes;
 }
 
@@ -106,6 +121,7 @@ inline GptParts gpt_parts(const GptConfig& config, int ranks, std::int64_t sampl
   const detail::AbstractPasses two = detail::abstract_passes(config, 2, ranks, samples);
   GptParts parts;
   parts.samples = samples;
+  parts.sizes = std::move(one.sizes);
   parts.block_forward.launches = detail::take_period(one.forward.launches, two.forward.launches);
   parts.block_forward.calls = detail::take_period(one.forward.calls, two.forward.calls);
   parts.block_backward.launches = detail::take_period(one.backward.launches, two.backward.launches);
@@ -116,7 +132,8 @@ inline GptParts gpt_parts(const GptConfig& config, int ranks, std::int64_t sampl
   parts.ends_parameters = one.parameters - parts.block_parameters;
   parts.block_saved = two.saved - one.saved;
   parts.ends_saved = std::max<std::int64_t>(0, one.saved - parts.block_saved);
-  parts.workspace = one.workspace;
+  parts.ends_workspace = std::max<std::int64_t>(0, one.peak_in_end - one.saved);
+  parts.block_workspace = std::max<std::int64_t>(0, one.peak_in_blocks - parts.block_saved);
   parts.activation = samples * config.context * config.hidden * std::int64_t{sizeof(float)};
   return parts;
 }

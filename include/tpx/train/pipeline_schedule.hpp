@@ -105,13 +105,18 @@ inline std::vector<std::pair<int, int>> pipeline_groups(int ranks, int micro_bat
   return all;
 }
 
+/// The size of the first group.
+inline int first_pipeline_group(int ranks, int micro_batches) {
+  const int groups = std::max(1, micro_batches / ranks);
+  return (micro_batches + groups - 1) / groups;
+}
+
 /// The forwards of a rank before its first one that a backward follows.
 inline int pipeline_warm_up(PipelineKind kind, int ranks, int micro_batches, int chunks, int rank) {
   const int all = micro_batches * chunks, after = ranks - rank - 1;
   if (kind == PipelineKind::gpipe) return all;
   if (kind == PipelineKind::one_f_one_b) return std::min(after, all);
-  const int groups = std::max(1, micro_batches / ranks), first_group = (micro_batches + groups - 1) / groups;
-  return std::min(2 * after + (chunks - 1) * first_group, all);
+  return std::min(2 * after + (chunks - 1) * first_pipeline_group(ranks, micro_batches), all);
 }
 
 /// Forwards and backwards of a rank in order: `warm_up` forwards, then one forward and one backward in turn,
