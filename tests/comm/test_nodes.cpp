@@ -16,6 +16,7 @@
 #include <tpx/comm/recording.hpp>
 #include <tpx/ops/reduce.hpp>
 
+#include "count_allocations.hpp"
 #include "suite.hpp"
 #include "support/check_op.hpp"
 #include "support/reference.hpp"
@@ -162,6 +163,34 @@ TEST_CASE_TEMPLATE("nodes: a sum has the same bits on every rank and in every ru
   for_each_arrangement([](const std::vector<int>& node_of) {
     const Nodes world = told(node_of);
     for (const std::int64_t n : {100, 3001, 140000}) CHECK(sums_in_order<T>(world, node_of, n) == "");
+  });
+}
+
+TEST_CASE("nodes: the steady state allocates nothing, nor do sums of bfloat16 over MPI") {
+  for_each_arrangement([](const std::vector<int>& node_of) {
+    const Nodes world = told(node_of);
+    const Mpi mpi = Mpi::world();
+    const std::int64_t n = 5000;
+    std::vector<double> in(static_cast<std::size_t>(n * world.size()), 1.0), out(in.size());
+    std::vector<std::int64_t> counts(static_cast<std::size_t>(world.size()), n);
+    counts[0] = 7;
+    const auto sum = [&](const auto& comm, Element element) {
+      comm.all_reduce(in.data(), out.data(), n, element, tpx::Reduction::sum);
+      comm.reduce_scatter(in.data(), out.data(), n, element, tpx::Reduction::sum);
+      comm.reduce_scatter(in.data(), out.data(), counts, element, tpx::Reduction::sum);
+    };
+    long before = 0;
+    for (int again = 0; again < 2; ++again) {
+      before = allocations();
+      for (const Element element : {Element::f64, Element::bf16}) sum(world, element);
+      sum(mpi, Element::bf16);
+      world.all_gather(in.data(), out.data(), n, Element::f64);
+      world.all_gather(in.data(), out.data(), counts, Element::f64);
+      world.all_to_all(in.data(), out.data(), n, Element::f64);
+      world.broadcast(out.data(), n, Element::f64, world.size() - 1);
+      world.barrier();
+    }
+    CHECK(allocations() == before);
   });
 }
 
