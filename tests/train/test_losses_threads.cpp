@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <tpx/comm/threads.hpp>
+#include <tpx/train/data_parallel.hpp>
 
 #include "train/training.hpp"
 
@@ -36,6 +37,32 @@ TEST_CASE_TEMPLATE("the same run with threads as ranks", T, float, double) {
       CAPTURE(drift(here[r], losses));
       CHECK(drift(here[r], losses) <= allowed_drift<T>);
     }
+  }
+}
+
+TEST_CASE("each ZeRO stage on a communicator that carries out what is started at once") {
+  const std::vector<double> losses = train_alone<double>().losses(20);
+  for (int zero = 0; zero < 4; ++zero) {
+    std::vector<std::vector<double>> here(4);
+    comm::run_threads(4, [&](const comm::Threads& world) {
+      const auto mesh = make_mesh<dp, tp>(world, {2, 2});
+      using Model = Gpt<double, std::decay_t<decltype(mesh)>, tp>;
+      Model model(mesh, small_gpt());
+      DataParallel<dp, Model> data(model, {.zero = zero});
+      Tape tape(mesh);
+      for (std::int64_t step = 0; step < 20; ++step) {
+        tape.clear();
+        data.reset();
+        const auto loss =
+            model.loss(tape.input(small_characters(mesh, step, 0)), small_characters(mesh, step, 1));
+        backward(loss, data.when_final());
+        data.reduce();
+        data.step(small_rate()(step), data.template clip<over<dp, tp>>(1.0));
+        here[static_cast<std::size_t>(world.rank())].push_back(item(redistribute<Invariant<dp>>(detach(loss))));
+      }
+    });
+    CAPTURE(zero);
+    for (const auto& of_rank : here) CHECK(drift(of_rank, losses) <= allowed_drift<double>);
   }
 }
 

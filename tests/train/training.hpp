@@ -37,6 +37,18 @@ inline GptConfig small_gpt() {
 
 inline constexpr std::int64_t small_batch = 12;
 
+inline CosineSchedule small_rate() { return {3e-3, 3e-4, 10, 50}; }
+
+/// Sequences with a rule and exceptions to it, `shift` characters later.
+template <class Mesh>
+auto small_characters(const Mesh& mesh, std::int64_t step, std::int64_t shift) {
+  return from_function<std::int32_t>(
+      mesh, layout<Shard<0, dp>>, {small_batch, small_gpt().context}, [=](const auto& i) {
+        const std::int64_t at = i[1] + shift;
+        return (7 * i[0] + 3 * at + at * at % 5 + 5 * step) % small_gpt().classes;
+      });
+}
+
 template <class Mesh, class T>
 class Training {
  public:
@@ -52,14 +64,7 @@ class Training {
   Gradients<Gpt<T, Mesh, tp>>& gradients() { return gradients_; }
   AdamW<Gpt<T, Mesh, tp>>& optimizer() { return optimizer_; }
 
-  /// Sequences with a rule and exceptions to it, `shift` characters later.
-  auto characters(std::int64_t step, std::int64_t shift) const {
-    return from_function<std::int32_t>(
-        mesh_, layout<Shard<0, dp>>, {small_batch, small_gpt().context}, [=](const auto& i) {
-          const std::int64_t at = i[1] + shift;
-          return (7 * i[0] + 3 * at + at * at % 5 + 5 * step) % small_gpt().classes;
-        });
-  }
+  auto characters(std::int64_t step, std::int64_t shift) const { return small_characters(mesh_, step, shift); }
 
   /// Forward and backward, `rounds` times the same batch; the loss of one.
   auto accumulate(std::int64_t step, int rounds = 1) {
@@ -105,7 +110,7 @@ class Training {
   Gpt<T, Mesh, tp> model_;
   Gradients<Gpt<T, Mesh, tp>> gradients_;
   AdamW<Gpt<T, Mesh, tp>> optimizer_;
-  CosineSchedule schedule_{3e-3, 3e-4, 10, 50};
+  CosineSchedule schedule_ = small_rate();
   Tape<Mesh> tape_;
   double largest_;
 };
