@@ -36,6 +36,17 @@ validator::Number squared(const std::vector<validator::Number>& v) {
   return v.size() > 3 ? y + v[3] : y;
 }
 
+struct Cubed {
+  template <class T>
+  KOKKOS_FUNCTION static T value(T x) {
+    return x * x * x;
+  }
+  template <class T>
+  KOKKOS_FUNCTION static T derivative(T x) {
+    return T(3) * x * x;
+  }
+};
+
 /// flatten and unflatten have no rule of the usual kind.
 struct OneOfThreeDims {
   static constexpr OpRule rule = op_rule("a b c -> a b c", Linearity::nonlinear, {3});
@@ -95,6 +106,19 @@ void Uneven<Mesh>::products() const {
 
 template <class Mesh>
 void Uneven<Mesh>::elementwise_ops() const {
+  {
+    using Op = ops::elementwise<Cubed, 2>;
+    const auto cubed = [](const std::vector<validator::Number>& v) { return v[0] * v[0] * v[0]; };
+    check<As<Op>, L<Shard<0, Balanced, dp>, Shard<1, Ragged, tp>>>(
+        Sample(validator::pointwise("elementwise", Op::rule, cubed), {{5, 7}}),
+        [](const auto& x) { return elementwise(Cubed{}, x); });
+  }
+  {
+    using Op = ops::elementwise_of_two<validator::linear, 2, 1>;
+    check<As<Op>, L<Shard<0, Balanced, dp>, Shard<1, Ragged, tp>>, L<Replicate<dp>, Shard<0, Ragged, tp>>>(
+        Sample(validator::product("multiply by a row", Op::rule), {{3, 5}, {5}}),
+        [](const auto& x, const auto& y) { return multiply(x, y); });
+  }
   {
     using Op = ops::elementwise_of_many<Squared, 2, 1, 2>;
     check<As<Op>, L<Shard<0, Balanced, dp>, Shard<1, Ragged, tp>>, L<Replicate<dp>, Shard<0, Ragged, tp>>,
@@ -370,6 +394,12 @@ void Uneven<Mesh>::inference() const {
     const Values& expected = sample.expected.value.data;
     CHECK(as_double(choose(layout<Shard<0, Ragged, dp>, Shard<1, Balanced, tp>>)) == expected);
     CHECK(as_double(choose(layout<Shard<0, Balanced, dp>, Shard<1, Ragged, tp>>)) == expected);
+  }
+  {
+    const Shape shape = validator::with_some_pieces(
+        Shape{5, 2}, spec_v<L<Shard<0, Ragged, dp, tp>>, typename Mesh::axes>, world_.size());
+    const auto ids = put(mesh_, Given<std::int32_t, 2, L<Shard<0, Ragged, dp, tp>>>{shape, Values(10, 0.0)});
+    CHECK(gather(positions_of(ids)) == std::vector<std::int32_t>{0, 1, 0, 1, 0, 1, 0, 1, 0, 1});
   }
   // A rank that has no element knows of no largest one.
   const Sample sample(validator::extreme("max", ops::max<2, 0>::rule, true), {{3, 5}});
