@@ -15,8 +15,8 @@ namespace tpx::detail {
 /// A collective over mesh axes that is started when it is made, and over after wait(); the memory that it uses
 /// is held in between. It is counted when it is started.
 ///
-/// A communicator without nonblocking calls (comm::Nonblocking: all but Mpi and Nodes) carries it out when it is
-/// started.
+/// A communicator without nonblocking calls (comm::Nonblocking: all but Mpi and Nodes) carries it out when it
+/// is started.
 ///
 /// @pre there are several ranks along the axes; all of them start the same in the same order
 template <class Mesh>

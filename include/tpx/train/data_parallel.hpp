@@ -41,12 +41,12 @@ struct DataParallelOptions {
 ///
 /// S is Shard<0, Balanced, Axis> of the bucket as one flat dim, whatever the parameters' extents.
 ///
-/// Beside that, of p ranks' n elements, there are for a while: with zero = 1 and 2 a bucket's n/p, sent after the
-/// update; with zero = 2 and 3 the whole gradients of the buckets that backward is in and of the one whose sum is
-/// under way, and, where several micro-batches add up to a step, whose gradients are reduced once, whole ones of
-/// all buckets from the first micro-batch to the last (stage 2 then needs as much memory as stage 1 at its peak,
-/// and less between steps alone); with zero = 3 the parameters of the bucket in use, of the one before, and of
-/// the one that is used next, whose gathering is started then and waited for when it is used.
+/// Beside that, of p ranks' n elements, there are for a while: with zero = 1 and 2 a bucket's n/p, sent after
+/// the update; with zero = 2 and 3 the whole gradients of the buckets that backward is in and of the one whose
+/// sum is under way, and, where several micro-batches add up to a step, whose gradients are reduced once, whole
+/// ones of all buckets from the first micro-batch to the last (stage 2 then needs as much memory as stage 1 at
+/// its peak, and less between steps alone); with zero = 3 the parameters of the bucket in use, of the one
+/// before, and of the one that is used next, whose gathering is started then and waited for when it is used.
 ///
 ///   DataParallel<dp, Model> data(model, {.zero = 2});
 ///   loop:  data.reset();  backward(loss, data.when_final());  data.reduce();
@@ -78,8 +78,7 @@ class DataParallel {
     detail::BucketCuts cuts;
     model.visit([&]<class P>(P& p) {
       constexpr unsigned shards = detail::axes_in(P::spec, Kind::shard);
-      cuts.add(p.track().state->name,
-               p.shape().count() / mesh_.grid().ranks(shards) * std::int64_t{sizeof(T)});
+      cuts.add(p.track().state->name, p.shape().count() / mesh_.grid().ranks(shards) * std::int64_t{sizeof(T)});
     });
     const std::vector<bool> starts = cuts.starts(options.bucket_bytes);
     model.visit([&]<class P>(P& p) {
@@ -108,8 +107,8 @@ class DataParallel {
   /// All ranks along Axis have as many samples.
   void reset() { reset(1.0 / mesh_.template size<Axis>()); }
 
-  /// For the last backward of a step, or a Pipeline's run: starts the sum of each bucket as soon as the gradients
-  /// of all its parameters are final.
+  /// For the last backward of a step, or a Pipeline's run: starts the sum of each bucket as soon as the
+  /// gradients of all its parameters are final.
   /// @pre  all ranks along Axis do the same backward
   /// @comm where a bucket's last gradient is final its all_reduce or reduce_scatter, see DataParallel
   std::function<void(ParameterState&)> when_final() {
@@ -122,8 +121,8 @@ class DataParallel {
     return static_cast<int>(std::count_if(all.begin(), all.end(), [](const auto& b) { return b.sum.open(); }));
   }
 
-  /// Starts the sums of the buckets that are left, all of them where no backward was told when_final(), and waits
-  /// for all.
+  /// Starts the sums of the buckets that are left, all of them where no backward was told when_final(), and
+  /// waits for all.
   /// @comm see DataParallel; each bucket once a step
   void reduce() {
     const detail::Region region("tpx::grad_reduce");

@@ -143,8 +143,8 @@ class ZeroParameters {
     if (bucket.whole) return;
     bucket.whole = ranks() == 1 ? bucket.split : allocate<T>(mesh_, bucket.count);
     if (ranks() > 1)
-      bucket.gathering = Gathering::template all_gather<T>(mesh_, axis_, bucket.split, bucket.whole,
-                                                           pieces_of(bucket.count));
+      bucket.gathering =
+          Gathering::template all_gather<T>(mesh_, axis_, bucket.split, bucket.whole, pieces_of(bucket.count));
   }
 
   /// Tells a split bucket's parameters where their values are.
