@@ -58,16 +58,22 @@ inline std::string waits_in(const std::string& call) {
   return " waits in " + (call.empty() ? "no call" : call);
 }
 
-/// What a rank tells the others of its call. They hear who calls where checks communicate.
+/// The op that a call is made by, as the others hear of it where checks communicate; cut where it is long.
+struct Caller {
+  std::array<char, 64> op{};
+
+  void set() {
+    const std::string_view now = tpx::detail::op_in_progress();
+    op[now.copy(op.data(), op.size() - 1)] = '\0';
+  }
+};
+
+/// What a rank tells the others of its call.
 struct Said {
   Call call{};
-  std::array<char, 64> caller{};  ///< the op in progress; cut where it is long
+  Caller caller{};
 
-  void name_caller() {
-    const std::string_view op = tpx::detail::op_in_progress();
-    caller[op.copy(caller.data(), caller.size() - 1)] = '\0';
-  }
-  std::string text() const { return call.text() + called_by(caller.data()); }
+  std::string text() const { return call.text() + called_by(caller.op.data()); }
 };
 
 inline std::string calls_differ_error(const char* communicator, const std::string& group, const Said& first,

@@ -38,7 +38,7 @@ class MpiCall {
       return;
     auto said = std::make_unique<Exchange>();
     said->mine.call = call;
-    said->mine.name_caller();
+    said->mine.caller.set();
     said->all.resize(static_cast<std::size_t>(ranks));
     const int bytes = static_cast<int>(sizeof(Said));
     MPI_Request request = MPI_REQUEST_NULL;

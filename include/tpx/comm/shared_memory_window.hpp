@@ -45,8 +45,9 @@ class SharedWindow {
   /// meeting after the next.
   struct alignas(shared_line) Flag {
     std::atomic<std::uint64_t> met{0};
+    Call call{};
     SharedOffsets offsets{};
-    Said said{};  // last: who calls is beyond the first 64 bytes, which alone are touched without checks
+    Caller caller{};  ///< where checks communicate
   };
   static_assert(sizeof(Flag) == shared_line, "tpx::comm::SharedMemory: what a meeting reads is in one place");
   struct alignas(shared_line) Presence {
@@ -125,9 +126,9 @@ class SharedWindow {
   void meet(const Call& call, const SharedOffsets& buffers = {}) {
     const std::uint64_t now = ++meetings_;
     Flag& mine = flag(rank_, now);
-    mine.said.call = call;
-    if constexpr (check_level >= check_level_collective) mine.said.name_caller();
+    mine.call = call;
     mine.offsets = buffers;
+    if constexpr (check_level >= check_level_collective) mine.caller.set();
     mine.met.store(now, std::memory_order_release);
     // Ranks that are in step write at the same time: who reads a line just before takes it from its writer.
     Patience::pause();
@@ -136,7 +137,7 @@ class SharedWindow {
       if (other == rank_) continue;
       const Flag& theirs = flag(other, now);
       if (theirs.met.load(std::memory_order_acquire) < now) wait_for(other, now, call);
-      differ = differ || theirs.said.call != call;
+      differ = differ || theirs.call != call;
     }
     if (differ) [[unlikely]]
       calls_differ(now);
@@ -252,10 +253,14 @@ class SharedWindow {
 
   // The same text on every rank: each differs from another one. All have met, so they may go on.
   [[noreturn]] void calls_differ(std::uint64_t meeting) const {
-    const Said& first = flag(0, meeting).said;
+    const auto said = [&](int rank) {
+      const Flag& theirs = flag(rank, meeting);
+      return Said{theirs.call, theirs.caller};
+    };
+    const Said first = said(0);
     int other = 1;
-    while (flag(other, meeting).said.call == first.call) ++other;
-    fail(calls_differ_error("SharedMemory", group_, first, other, flag(other, meeting).said));
+    while (said(other).call == first.call) ++other;
+    fail(calls_differ_error("SharedMemory", group_, first, other, said(other)));
   }
 
   SharedFile file_;
