@@ -289,10 +289,10 @@ inline tpx::bfloat16 fraction(int rank, std::int64_t i) {
       std::ldexp(tpx::unit_interval(bits.word[0], bits.word[1]) - 0.5, static_cast<int>(i % 12)));
 }
 
-/// Sums of bfloat16 against plain loops: near the sum in double; and, of a communicator that rounds once, the
-/// bits of the sum in float in the order of the ranks.
+/// Sums of bfloat16 against plain loops: near the sum in double, and the bits of the sum in float, rounded
+/// once.
 template <class Comm>
-std::string sums_of_bfloat16(const Comm& comm, std::int64_t n, bool rounds_once) {
+std::string sums_of_bfloat16(const Comm& comm, std::int64_t n) {
   using tpx::bfloat16;
   Differences found;
   const int p = comm.size();
@@ -306,9 +306,9 @@ std::string sums_of_bfloat16(const Comm& comm, std::int64_t n, bool rounds_once)
         exact += static_cast<double>(fraction(rank, i));
         size += std::fabs(static_cast<double>(fraction(rank, i)));
       }
-      const double bound = rounds_once ? std::fabs(exact) / 256 + size / (1 << 20) : (p - 1) * size / 256;
+      const double bound = std::fabs(exact) / 256 + size / (1 << 20);
       const bool is_near = std::fabs(static_cast<double>(got[k]) - exact) <= bound;
-      if (is_near && (!rounds_once || got[k].bits() == bfloat16(sum).bits())) continue;
+      if (is_near && got[k].bits() == bfloat16(sum).bits()) continue;
       return found.expect(what + ": element " + std::to_string(i) + " is " + std::to_string(float{got[k]}) +
                               ", not " + std::to_string(sum),
                           false);

@@ -55,9 +55,9 @@ TEST_CASE_TEMPLATE("mpi: messages beyond the limit of one call are split", T, fl
 }
 
 TEST_CASE("mpi: sums of bfloat16 are rounded once") {
-  CHECK(suite::sums_of_bfloat16(Mpi::world(), 1000, true) == "");
+  CHECK(suite::sums_of_bfloat16(Mpi::world(), 1000) == "");
   const Limit lowered(100);
-  CHECK(suite::sums_of_bfloat16(Mpi::world(), 1000, true) == "");
+  CHECK(suite::sums_of_bfloat16(Mpi::world(), 1000) == "");
 }
 
 TEST_CASE("mpi: sums of bfloat16 that are started are rounded once too") {

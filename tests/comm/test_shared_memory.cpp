@@ -51,7 +51,7 @@ TEST_CASE_TEMPLATE("shared memory: every collective", T, float, double, std::int
 
 TEST_CASE("shared memory: sums of bfloat16 are rounded once") {
   const SharedMemory world = shared_world();
-  for (const std::int64_t n : {100, 70000}) CHECK(suite::sums_of_bfloat16(world, n, true) == "");
+  for (const std::int64_t n : {100, 70000}) CHECK(suite::sums_of_bfloat16(world, n) == "");
 }
 
 TEST_CASE("shared memory: groups") {

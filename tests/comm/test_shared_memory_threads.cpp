@@ -30,7 +30,7 @@ TEST_CASE("shared memory: five to eight ranks") {
       mine += suite::collectives<double>(world, 4096);
       mine += suite::collectives<unsigned char>(world, 40001);
       mine += suite::collectives<tpx::bfloat16>(world, 777);
-      mine += suite::sums_of_bfloat16(world, 20011, true);
+      mine += suite::sums_of_bfloat16(world, 20011);
       mine += suite::unequal_groups(world);
       if (ranks % 2 == 0) mine += suite::rows_and_columns(world, 2, ranks / 2);
     });
