@@ -6,8 +6,8 @@
 // and in symmetric memory. They come in batches of 8 to 32, back to back: nothing else keeps the ranks in step,
 // every call finds new numbers in the buffers of the one before, which are overwritten as soon as it returns.
 // Then MPI makes the same calls, and gives the same. Then ROUNDS meetings of the flag protocol and a tenth
-// as many messages: what a rank wrote before is there for the others, and stays while they read. Exit code 0 where all
-// is right.
+// as many messages: what a rank wrote before is there for the others, and stays while they read. Exit code 0
+// where all is right.
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
