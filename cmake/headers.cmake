@@ -48,6 +48,7 @@ set(TPX_comm_HEADERS
     tpx/comm/comm_log.hpp
     tpx/comm/communicator.hpp
     tpx/comm/counts.hpp
+    tpx/comm/kept_memory.hpp
     tpx/comm/mpi.hpp
     tpx/comm/mpi_bfloat16.hpp
     tpx/comm/mpi_call.hpp

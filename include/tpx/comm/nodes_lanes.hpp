@@ -2,10 +2,8 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -14,6 +12,7 @@
 
 #include <tpx/comm/combine.hpp>
 #include <tpx/comm/counts.hpp>
+#include <tpx/comm/kept_memory.hpp>
 #include <tpx/comm/node_map.hpp>
 #include <tpx/comm/shared_memory.hpp>
 #include <tpx/comm/shared_memory_reduce.hpp>
@@ -61,10 +60,10 @@ class Lanes {
       const std::int64_t n = std::min(most_elements, count - at);
       split(n, map_.lanes(), per_lane_);
       const std::int64_t share = count_of(per_lane_, map_.place());
-      void* const slice = memory(inside, lane_memory, share, sums);
+      void* const slice = lane_memory_.of(inside, share, sums);
       const void* terms = advance(send, at, element);
       if (sums != element) {
-        void* const wide = memory(inside, group_memory, n, sums);
+        void* const wide = group_memory_.of(inside, n, sums);
         convert(wide, sums, terms, element, n);
         terms = wide;
       }
@@ -72,10 +71,10 @@ class Lanes {
       if (map_.in_a_lane()) {
         split(share, map_.nodes(), per_node_);
         const std::int64_t mine = count_of(per_node_, map_.node());
-        void* sum = memory(inside, own_memory, mine, sums);
+        void* sum = own_memory_.of(inside, mine, sums);
         add_across(inside, slice, sum, sums, reduction);
         if (sums != element) {
-          void* const rounded = memory(inside, terms_memory, mine, element);
+          void* const rounded = terms_memory_.of(inside, mine, element);
           convert(rounded, element, sum, sums, mine);
           sum = rounded;
         }
@@ -92,13 +91,13 @@ class Lanes {
       if (!map_.even()) {
         const std::vector<int>& here = map_.ranks_on(map_.node());
         for (std::size_t k = 0; k < here.size(); ++k) to_place_[k] = count_of(sizes_, here[k]);
-        void* const gathered = memory(inside, own_memory, sum_of(to_place_), element);
+        void* const gathered = own_memory_.of(inside, sum_of(to_place_), element);
         inside.all_gather(block, gathered, Counts(to_place_), element);
         block = gathered;
       }
-      void* const carried = memory(inside, lane_memory, count_of(per_lane_, map_.place()), element);
+      void* const carried = lane_memory_.of(inside, count_of(per_lane_, map_.place()), element);
       if (map_.in_a_lane()) peers_->all_gather(block, carried, Counts(per_node_), element);
-      void* const all = memory(inside, group_memory, sum_of(sizes_), element);
+      void* const all = group_memory_.of(inside, sum_of(sizes_), element);
       inside.all_gather(carried, all, Counts(per_lane_), element);
       std::int64_t from = 0;
       for (const int r : map_.order()) {
@@ -113,18 +112,18 @@ class Lanes {
                       Element element, Reduction reduction) {
     const Element sums = summed_as(element);
     for_each_part(blocks, [&](std::int64_t at) {
-      void* const all = memory(inside, group_memory, sum_of(sizes_), sums);
+      void* const all = group_memory_.of(inside, sum_of(sizes_), sums);
       std::int64_t to = 0;
       for (const int r : map_.order()) {
         const std::int64_t n = count_of(sizes_, r);
         convert(advance(all, to, sums), sums, advance(send, count_of(starts_, r) + at, element), element, n);
         to += n;
       }
-      void* const carried = memory(inside, lane_memory, count_of(per_lane_, map_.place()), sums);
+      void* const carried = lane_memory_.of(inside, count_of(per_lane_, map_.place()), sums);
       inside.reduce_scatter(all, carried, Counts(per_lane_), sums, reduction);
       const std::int64_t mine = count_of(sizes_, rank_);
       void* const out = advance(recv, at, element);
-      void* const sum = sums == element ? out : memory(inside, own_memory, mine, sums);
+      void* const sum = sums == element ? out : own_memory_.of(inside, mine, sums);
       if (map_.even()) {
         add_across(inside, carried, sum, sums, reduction);
       } else {
@@ -168,19 +167,6 @@ class Lanes {
  private:
   // What is under way at once, of all ranks together.
   static constexpr std::int64_t most_elements = std::int64_t{1} << 17;
-  static constexpr std::size_t lane_memory = 0, group_memory = 1, own_memory = 2, terms_memory = 3;
-
-  static Element summed_as(Element element) { return element == Element::bf16 ? Element::f32 : element; }
-
-  static void convert(void* to, Element as, const void* from, Element element, std::int64_t n) {
-    if (as == element) return copy(to, from, n, element);
-    if (as == Element::f32) {
-      std::copy_n(static_cast<const bfloat16*>(from), n, static_cast<float*>(to));
-    } else {
-      const float* const sums = static_cast<const float*>(from);
-      std::transform(sums, sums + n, static_cast<bfloat16*>(to), [](float sum) { return bfloat16(sum); });
-    }
-  }
 
   /// n in `parts` equal ones, the first ones larger by one, and nothing for who is left.
   static void split(std::int64_t n, int parts, std::vector<std::int64_t>& counts) {
@@ -229,7 +215,7 @@ class Lanes {
   void add_across(const SharedMemory& inside, const void* carried, void* out, Element element,
                   Reduction reduction) {
     const std::int64_t mine = count_of(per_node_, map_.node());
-    void* const terms = memory(inside, terms_memory, map_.nodes() * mine, element);
+    void* const terms = terms_memory_.of(inside, map_.nodes() * mine, element);
     std::fill(mine_.begin(), mine_.end(), mine);
     peers_->all_to_all(carried, Counts(per_node_), terms, Counts(mine_), element);
     for (std::size_t k = 0; k < terms_.size(); ++k)
@@ -251,7 +237,7 @@ class Lanes {
   /// node to the lane of who receives, then over the lane. What this rank passes on is sent_, by place, and
   /// passed_, by node. Where recv is null, nothing is kept of what comes.
   void exchange(const SharedMemory& inside, const void* send, void* recv, Element element) {
-    void* const by_lane = memory(inside, group_memory, sum_of(sizes_), element);
+    void* const by_lane = group_memory_.of(inside, sum_of(sizes_), element);
     std::fill(per_lane_.begin(), per_lane_.end(), 0);
     std::int64_t to = 0;
     for (const int r : map_.order()) {
@@ -270,10 +256,10 @@ class Lanes {
       mine_[by_node / places] += came_[by_node];
     });
     const std::int64_t n = sum_of(passed_);
-    void* const gathered = memory(inside, lane_memory, n, element);
+    void* const gathered = lane_memory_.of(inside, n, element);
     inside.all_to_all(by_lane, Counts(per_lane_), gathered, Counts(from_place_), element);
 
-    void* const passed = memory(inside, group_memory, n, element);
+    void* const passed = group_memory_.of(inside, n, element);
     std::exclusive_scan(from_place_.begin(), from_place_.end(), to_place_.begin(), std::int64_t{0});
     to = 0;
     for_each_pair([&](std::size_t by_node, std::size_t, int) {
@@ -282,7 +268,7 @@ class Lanes {
       from += passed_[by_node];
       to += passed_[by_node];
     });
-    void* const came = memory(inside, lane_memory, sum_of(came_), element);
+    void* const came = lane_memory_.of(inside, sum_of(came_), element);
     peers_->all_to_all(passed, Counts(per_node_), came, Counts(mine_), element);
     std::int64_t from = 0;
     for_each_pair([&](std::size_t by_node, std::size_t, int r) {
@@ -292,24 +278,6 @@ class Lanes {
       from += came_[by_node];
     });
   }
-
-  /// Kept from call to call; where the ranks of the node can read it, if there is such memory left.
-  void* memory(const SharedMemory& inside, std::size_t which, std::int64_t count, Element element) {
-    Kept& kept = kept_[which];
-    const std::int64_t bytes = count * element_size(element);
-    if (bytes > kept.bytes) {
-      kept.memory = inside.symmetric_memory()(bytes);
-      if (kept.memory == nullptr)
-        kept.memory = std::shared_ptr<char[]>(new char[static_cast<std::size_t>(bytes)]);
-      kept.bytes = bytes;
-    }
-    return kept.memory.get();
-  }
-
-  struct Kept {
-    std::shared_ptr<void> memory;
-    std::int64_t bytes = 0;
-  };
 
   NodeMap map_;
   int rank_;
@@ -321,7 +289,7 @@ class Lanes {
   std::vector<std::int64_t> sizes_, starts_;      ///< of the blocks of all ranks
   std::vector<std::int64_t> came_, came_starts_;  ///< of those that come to this rank
   std::vector<std::int64_t> sent_, passed_;       ///< what goes by this rank, from each place to each node
-  std::array<Kept, 4> kept_;
+  KeptMemory lane_memory_, group_memory_, own_memory_, terms_memory_;
 };
 
 }  // namespace tpx::comm::detail
