@@ -22,10 +22,8 @@ class SplitTraining : public GptTrainer<T, Mesh> {
                              .chunks = plan.chunks,
                              .data = options}) {}
 
-  auto step(std::int64_t number) {
-    return GptTrainer<T, Mesh>::step(
-        deep_rate()(number), [=](std::int64_t i, std::int64_t at) { return deep_token(number, i, at); });
-  }
+  auto step(std::int64_t number) { return GptTrainer<T, Mesh>::step(deep_rate()(number), tokens(number)); }
+  double evaluate(std::int64_t number) { return GptTrainer<T, Mesh>::evaluate(tokens(number)); }
 
   /// Of the parameters on this rank.
   std::int64_t local_parameters() {
@@ -50,6 +48,11 @@ class SplitTraining : public GptTrainer<T, Mesh> {
     std::vector<double> all;
     for (std::int64_t i = first; i < end; ++i) all.push_back(static_cast<double>(item(step(i))));
     return all;
+  }
+
+ private:
+  static auto tokens(std::int64_t number) {
+    return [=](std::int64_t i, std::int64_t at) { return deep_token(number, i, at); };
   }
 };
 
