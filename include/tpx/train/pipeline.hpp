@@ -67,7 +67,7 @@ class Pipeline {
 
   /// Forward and backward of all micro-batches; gradients add up in the stage's parameters.
   ///
-  /// @param  final_gradient  as in backward(): called in this rank's last backward
+  /// @param  final_gradient  as in backward(): called in the last backward of each of this rank's chunks
   /// @return the sum of the losses, on every rank along the axis
   /// @comm   along the axis, for each micro-batch and border between two stages on different ranks, a send of
   ///         the activation's local elements there and of its gradient's back; a broadcast of 1 element
@@ -81,8 +81,12 @@ class Pipeline {
     stage_->mesh().context().launch({}, [&](const auto& exec) { kernel::fill(exec, total.data(), 1, T(0)); });
     using Act = PipelineAction::Act;
     const auto& mine = schedule_.actions[static_cast<std::size_t>(rank_)];
-    const auto of_last_backward = std::find_if(mine.rbegin(), mine.rend(),
-                                               [](const PipelineAction& a) { return a.act == Act::backward; });
+    // One rank alone may use a parameter in several of its chunks.
+    const auto makes_final = [&](const PipelineAction& a) {
+      return std::none_of(&a + 1, mine.data() + mine.size(), [&](const PipelineAction& later) {
+        return later.act == Act::backward && (later.chunk == a.chunk || schedule_.ranks == 1);
+      });
+    };
     for (const PipelineAction& a : mine) {
       const Place place{a.micro_batch, a.chunk};
       const int peer = schedule_.peer(rank_, a);
@@ -91,7 +95,7 @@ class Pipeline {
           forward_action(batch, a, total);
           break;
         case Act::backward:
-          backward_action(a, &a == &*of_last_backward ? final_gradient : Final());
+          backward_action(a, makes_final(a) ? final_gradient : Final());
           break;
         case Act::send_activation: {
           Taped& y = flights_.at(place).y.value();
