@@ -76,7 +76,7 @@ class Calls {
   static constexpr std::int64_t room = 12 << 20;  ///< bytes of a buffer
 
   Calls(const SharedMemory& tested, const Mpi& oracle, std::uint64_t seed)
-      : oracle_(oracle), numbers_(seed), p_(oracle.size()), me_(oracle.rank()) {
+      : numbers_(seed), p_(oracle.size()), me_(oracle.rank()) {
     const tpx::comm::MemorySource symmetric = tested.symmetric_memory();
     for (std::shared_ptr<void>* const buffer : {&symmetric_in_, &symmetric_out_}) {
       *buffer = symmetric(room);
@@ -247,7 +247,6 @@ class Calls {
     }
   }
 
-  const Mpi& oracle_;
   Numbers numbers_;
   int p_;
   int me_;

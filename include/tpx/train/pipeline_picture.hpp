@@ -15,7 +15,7 @@ namespace detail {
 inline std::string pipeline_label(const PipelineSchedule& s, const PipelineAction& a) {
   std::string text = std::to_string(a.micro_batch);
   if (s.chunks > 1 && a.chunk < 26) text += static_cast<char>('a' + a.chunk);
-  if (s.chunks > 1 && a.chunk >= 26) text += "/" + std::to_string(a.chunk);
+  if (s.chunks > 1 && a.chunk >= 26) text.append("/").append(std::to_string(a.chunk));
   return text + (a.act == PipelineAction::Act::backward ? "'" : "");
 }
 

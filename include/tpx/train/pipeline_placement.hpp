@@ -48,7 +48,10 @@ class LayerPlacement {
   /// "1-24,25-48": layers counted from 1, as layer_placement() reads them.
   std::string describe() const {
     std::string all;
-    for (const LayerRange& range : stages_) all += (all.empty() ? "" : ",") + text(range);
+    for (const LayerRange& range : stages_) {
+      if (!all.empty()) all += ',';
+      all += text(range);
+    }
     return all;
   }
 
