@@ -150,7 +150,7 @@ class Tape : public detail::TapeNodes<Mesh> {
   };
 
   /// Another mesh of this type may have other sizes, and so other shards.
-  void expect_here(const Mesh& mesh) const {
+  void expect_here([[maybe_unused]] const Mesh& mesh) const {
     TPX_EXPECTS(mesh_.is(mesh), mesh_.coordinate_text(), "what is put on a tape is on the tape's own mesh");
   }
 
