@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -28,6 +29,20 @@ inline void copy(void* to, const void* from, std::int64_t count, Element element
 /// What terms of T are summed in, so that the sum is rounded to T once, when all of them are in it.
 template <class T>
 using Sum = std::conditional_t<std::is_same_v<T, bfloat16>, float, T>;
+
+/// The same of an element that is named at run time.
+inline Element summed_as(Element element) { return element == Element::bf16 ? Element::f32 : element; }
+
+/// Copies `n` elements, from bfloat16 to float or back where the types differ.
+inline void convert(void* to, Element as, const void* from, Element element, std::int64_t n) {
+  if (as == element) return copy(to, from, n, element);
+  if (as == Element::f32) {
+    std::copy_n(static_cast<const bfloat16*>(from), n, static_cast<float*>(to));
+  } else {
+    const float* const sums = static_cast<const float*>(from);
+    std::transform(sums, sums + n, static_cast<bfloat16*>(to), [](float sum) { return bfloat16(sum); });
+  }
+}
 
 template <Reduction R, class T>
 constexpr T combined(T a, T b) {

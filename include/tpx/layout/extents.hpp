@@ -13,8 +13,9 @@
 namespace tpx {
 
 /// The extents of a tensor whose number of dims the type knows: what a factory is given where a braced list
-/// does not say enough, zeros<float>(mesh, layout<Shard<0, Ragged, tp>>, extents({10, 4}).with_pieces(0, {3, 0,
-/// 7})).
+/// does not say enough.
+///
+///   zeros<float>(mesh, layout<Shard<0, Ragged, tp>>, extents({10, 4}).with_pieces(0, {3, 0, 7}))
 template <int N>
 class Extents {
  public:

@@ -228,7 +228,7 @@ Cluster calibrate(const Comm& comm) {
     beside.push_back((sample.seconds - detail::seconds_of(sample.launches)) / static_cast<double>(sample.launches.size()));
   }
   std::sort(beside.begin(), beside.end());
-  cluster.launch = std::max((beside[1] + beside[2]) / 2, 0.0);
+  cluster.launch = std::max(beside[beside.size() / 2], 0.0);  // the median
   const double streamed = times.fill(cluster.rates);
   cluster.rates["stream"] = RateTable(streamed);
 
