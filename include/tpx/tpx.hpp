@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
-// What programs compute and train with, floor by floor from the ground up. Include a floor's headers alone where
-// less will do. By name only, because every program would wait for the compiler: files (tpx/io), and what plans and
-// draws training jobs (tpx/train/planner.hpp, calibrate.hpp, pipeline_picture.hpp).
+// What programs compute and train with, floor by floor from the ground up. Include a floor's headers alone
+// where less will do. By name only, because every program would wait for the compiler: files (tpx/io), ranks
+// that are threads (tpx/comm/threads.hpp), and what plans and draws training jobs (tpx/train/planner.hpp,
+// calibrate.hpp, pipeline_picture.hpp).
 
 // core
 #include <tpx/core/config.hpp>
@@ -53,27 +54,27 @@
 #include <tpx/ops/elementwise_many.hpp>
 #include <tpx/ops/embedding.hpp>
 #include <tpx/ops/extreme.hpp>
-#include <tpx/ops/index.hpp>
 #include <tpx/ops/flatten.hpp>
+#include <tpx/ops/index.hpp>
 #include <tpx/ops/layer_norm.hpp>
 #include <tpx/ops/local_region.hpp>
 #include <tpx/ops/mask.hpp>
 #include <tpx/ops/matmul.hpp>
-#include <tpx/ops/norm.hpp>
 #include <tpx/ops/mean_pool.hpp>
+#include <tpx/ops/norm.hpp>
 #include <tpx/ops/pointwise.hpp>
+#include <tpx/ops/recompute.hpp>
 #include <tpx/ops/redistribute.hpp>
 #include <tpx/ops/redistribute_add.hpp>
 #include <tpx/ops/redistribute_async.hpp>
-#include <tpx/ops/recompute.hpp>
 #include <tpx/ops/reduce.hpp>
 #include <tpx/ops/rms_norm.hpp>
 #include <tpx/ops/rotary.hpp>
 #include <tpx/ops/sample.hpp>
 #include <tpx/ops/shape.hpp>
 #include <tpx/ops/softmax.hpp>
-#include <tpx/ops/user_op.hpp>
 #include <tpx/ops/transfer.hpp>
+#include <tpx/ops/user_op.hpp>
 
 // nn
 #include <tpx/nn/gpt.hpp>

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <iomanip>
 #include <iterator>
 #include <ostream>
 #include <string>
@@ -154,13 +153,17 @@ class CommLog {
     for (const Total& total : log.totals_) width = std::max(width, log.text(total.label).size());
     const int first = static_cast<int>(width) + 2;
     const std::ios_base::fmtflags before = out.flags();
-    out << std::left << std::setw(first) << "label" << std::setw(16) << "collective" << std::right
-        << std::setw(6) << "ranks" << std::setw(10) << "calls" << std::setw(16) << "elements" << std::setw(18)
-        << "bytes" << '\n';
+    // Widths by hand: <iomanip> reads the locales' money and dates, and every program would wait for it.
+    const auto line = [&out, first](const auto&... columns) {
+      const int widths[] = {first, 16, 6, 10, 16, 18};
+      int column = 0;
+      ((out << (column < 2 ? std::left : std::right), out.width(widths[column]), out << columns, ++column),
+       ...);
+      out << '\n';
+    };
+    line("label", "collective", "ranks", "calls", "elements", "bytes");
     for (const CommEntry& entry : log.entries())
-      out << std::left << std::setw(first) << entry.label << std::setw(16) << name(entry.what) << std::right
-          << std::setw(6) << entry.ranks << std::setw(10) << entry.calls << std::setw(16) << entry.elements
-          << std::setw(18) << entry.bytes << '\n';
+      line(entry.label, name(entry.what), entry.ranks, entry.calls, entry.elements, entry.bytes);
     out.flags(before);
     return out;
   }

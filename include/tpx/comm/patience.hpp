@@ -2,13 +2,13 @@
 #pragma once
 
 #include <sched.h>
+#include <time.h>
 
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include <tpx/core/error.hpp>
 
@@ -20,7 +20,6 @@ class Patience {
  public:
   static constexpr int spins = 100;
   static constexpr std::chrono::milliseconds grace{50};
-  static constexpr std::chrono::microseconds nap{50};
 
   /// A moment, for the processor.
   static void pause() {
@@ -47,7 +46,9 @@ class Patience {
       ::sched_yield();
       return false;
     }
-    std::this_thread::sleep_for(nap);
+    // Not <thread>: it is large, and every program would wait for the compiler. A nap cut short is one, too.
+    const timespec nap{0, 50'000};
+    (void)::nanosleep(&nap, nullptr);
     if (++turns_ % 128 != 0) return false;
     return true;
   }

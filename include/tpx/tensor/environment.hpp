@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <time.h>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <Kokkos_Core.hpp>
@@ -107,7 +108,8 @@ class Environment {
     char text[MPI_MAX_ERROR_STRING];
     int length = 0;
     if (MPI_Error_string(code, text, &length) != MPI_SUCCESS) length = 0;
-    return "tpx::Environment: " + std::string(what) + ": " + std::string(text, static_cast<std::size_t>(length));
+    return "tpx::Environment: " + std::string(what) + ": " +
+           std::string(text, static_cast<std::size_t>(length));
   }
   static void check(int code, const char* what) {
     if (code != MPI_SUCCESS) throw Error(text_of(code, what));
@@ -150,7 +152,8 @@ class Environment {
     for (int done = 0; std::chrono::steady_clock::now() < deadline;) {
       if (MPI_Test(&together, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
       if (done != 0) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      const timespec millisecond{0, 1'000'000};
+      (void)::nanosleep(&millisecond, nullptr);
     }
     return false;
   }

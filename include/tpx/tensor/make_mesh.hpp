@@ -9,11 +9,14 @@
 
 #include <tpx/comm/abstract.hpp>
 #include <tpx/comm/recording.hpp>
-#include <tpx/comm/threads.hpp>
 #include <tpx/mesh/device_mesh.hpp>
 #include <tpx/tensor/context.hpp>
 
 namespace tpx {
+
+namespace comm {
+class Threads;  // threads.hpp is included by programs whose ranks are threads
+}
 
 namespace detail {
 
