@@ -94,6 +94,21 @@ TEST_CASE("concatenate in every placement") {
   part.copy(dz, 5, 0, dx, 2, 0, 2);
   part.copy(dz, 5, 2, dy, 3, 0, 3);
   const auto op = [](const auto& a, const auto& b) { return concatenate<1>(a, b); };
+  const auto many = [](const auto& a, const auto& b) { return concatenate<1>(b, a, slice<1>(b, 1, 3), a, a); };
+  Values z_many(12 * 11 * 24), dx_many(x.size(), 0.0), dy_many(y.size(), 0.0);
+  const Values dz_many = random_values(12 * 11 * 24, 4);
+  const auto place = [&](const Values& from, Values& gradient, std::size_t extent, std::size_t begin,
+                         std::size_t at, std::size_t count) {
+    part.copy(from, extent, begin, z_many, 11, at, count);
+    Values term(from.size(), 0.0);
+    part.copy(dz_many, 11, at, term, extent, begin, count);
+    for (std::size_t i = 0; i < term.size(); ++i) gradient[i] += term[i];
+  };
+  place(y, dy_many, 3, 0, 0, 3);
+  place(x, dx_many, 2, 0, 3, 2);
+  place(y, dy_many, 3, 1, 5, 2);
+  place(x, dx_many, 2, 0, 7, 2);
+  place(x, dx_many, 2, 0, 9, 2);
   for_each_mesh([&](const World& world, const auto& mesh) {
     const auto check = [&]<class T>(T, auto l) {
       check_op<T>(world, mesh, op, z, dz, {dx, dy}, 0, given<T>(l, {12, 2, 24}, x),
@@ -104,10 +119,14 @@ TEST_CASE("concatenate in every placement") {
     check(0.0, layout<Shard<0, dp>, Shard<2, tp>>);
     check(0.0, layout<Shard<0, dp>, Partial<tp>>);
     check(0.0f, layout<Shard<2, tp, dp>>);
+    constexpr auto terms = layout<Shard<0, dp>, Partial<tp>>;
+    check_op<double>(world, mesh, many, z_many, dz_many, {dx_many, dy_many}, 0,
+                     given<double>(terms, {12, 2, 24}, x), given<double>(terms, {12, 3, 24}, y));
     const auto a = zeros<double>(mesh, layout<>, {2, 5});
     const auto b = zeros<double>(mesh, layout<>, {3, 5});
     CHECK_NOTHROW(concatenate<0>(a, b));
-    CHECK_THROWS_WITH_AS(concatenate<1>(a, b), doctest::Contains("f64[2,5]; y.describe() = f64[3,5]"), Error);
+    CHECK_THROWS_WITH_AS(concatenate<1>(a, b), doctest::Contains("f64[2,5]; other.describe() = f64[3,5]"),
+                         Error);
   });
 }
 

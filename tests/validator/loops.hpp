@@ -200,11 +200,17 @@ inline Op slice(const OpRule& rule) {
 inline Op concatenate(const OpRule& rule) {
   Op op{"concatenate", rule, [](const Fields& x, Field& y) {
           for_each_index(y.shape, [&](const Index& i) {
-            const std::int64_t n = x[0].shape[1];
-            y[i] = i[1] < n ? x[0](i[0], i[1]) : x[1](i[0], i[1] - n);
+            std::size_t of = 0;
+            std::int64_t j = i[1];
+            while (j >= x[of].shape[1]) j -= x[of++].shape[1];
+            y[i] = x[of](i[0], j);
           });
         }};
-  op.result = [](const std::vector<Shape>& x) { return Shape{x[0][0], x[0][1] + x[1][1]}; };
+  op.result = [](const std::vector<Shape>& x) {
+    Shape joined{x[0][0], 0};
+    for (const Shape& shape : x) joined[1] += shape[1];
+    return joined;
+  };
   return op;
 }
 

@@ -127,7 +127,7 @@ inline std::vector<Op> all_ops() {
       masked("where, mask of a row", where<2, 1>::rule, 0, false),
       masked("masked_fill", masked_fill<2, 1>::rule, 1, true),
       slice(tpx::ops::slice<2, 1>::rule),
-      concatenate(tpx::ops::concatenate<2, 1>::rule),
+      concatenate(tpx::ops::concatenate<2, 1, 2>::rule),
       product("einsum", einsum<Scores, 3, 3>::rule),
       extreme("max", max<2, 1>::rule, true),
       extreme("max of two dims", max<3, 0, 2>::rule, true),

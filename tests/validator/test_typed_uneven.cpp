@@ -251,13 +251,13 @@ void Uneven<Mesh>::shapes() const {
     check<As<Op>, L<Shard<0, Ragged, dp>, Partial<tp>>>(sample, fn);
   }
   {
-    using Op = ops::concatenate<2, 1>;
-    const Sample sample(validator::concatenate(Op::rule), {{3, 2}, {3, 5}});
-    const auto fn = [](const auto& x, const auto& y) { return concatenate<1>(x, y); };
+    using Op = ops::concatenate<2, 1, 3>;
+    const Sample sample(validator::concatenate(Op::rule), {{3, 2}, {3, 5}, {3, 1}});
+    const auto fn = [](const auto& x, const auto& y, const auto& z) { return concatenate<1>(x, y, z); };
     using Cut = L<Shard<0, Ragged, dp>, Replicate<tp>>;
-    check<As<Op>, Cut, Cut>(sample, fn);
+    check<As<Op>, Cut, Cut, Cut>(sample, fn);
     using Terms = L<Shard<0, Balanced, tp>, Partial<dp>>;
-    check<As<Op>, Terms, Terms>(sample, fn);
+    check<As<Op>, Terms, Terms, Terms>(sample, fn);
   }
   {
     using Op = ops::transpose<2, 0, 1>;

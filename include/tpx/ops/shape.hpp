@@ -58,9 +58,9 @@ struct slice {
   static constexpr OpRule rule = detail::along_rule(Linearity::product, 1, N, Dim);
 };
 /// A sum of operands that are padded with zeros, so that Partial are all or none.
-template <int N, int Dim>
+template <int N, int Dim, int Operands>
 struct concatenate {
-  static constexpr OpRule rule = detail::along_rule(Linearity::sum, 2, N, Dim);
+  static constexpr OpRule rule = detail::along_rule(Linearity::sum, Operands, N, Dim);
 };
 
 }  // namespace ops
@@ -109,19 +109,21 @@ void slice_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   });
 }
 
-/// dX (+)= the first columns of dZ, dY the others;  extents rows, columns of x, columns of y.
-template <class T, class Mesh>
+/// Each operand's gradient (+)= its columns of dZ;  extents the columns of each, shape their rows.
+template <int N, class T, class Mesh>
 void concatenate_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   const Region region("tpx::concat_bwd");
-  const std::int64_t rows = r.extent[0], wide = r.extent[1] + r.extent[2];
+  const std::int64_t rows = r.shape[0];
+  std::int64_t wide = 0;
+  for (int i = 0; i < N; ++i) wide += r.extent[i];
   const T* dz = tape.template gradient_of<T>(r.out);
-  for (int i = 0; i < 2; ++i) {
-    if (const Sink<T> to = tape.template sink<T>(r.in[i])) {
-      const std::int64_t columns = r.extent[1 + i], first = i == 0 ? 0 : r.extent[1];
+  std::int64_t first = 0;
+  for (int i = 0; i < N; first += r.extent[i++]) {
+    const std::int64_t columns = r.extent[i];
+    if (const Sink<T> to = tape.template sink<T>(r.in[i]))
       tape.mesh().context().launch({0, 2 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
         kernel::move_block(exec, dz + first, wide, to.data, columns, rows, columns, to.accumulate);
       });
-    }
   }
 }
 
@@ -200,49 +202,58 @@ auto slice(const X& x, std::int64_t begin, std::int64_t end) {
   }
 }
 
-/// Two tensors one behind the other along a dim that is whole.
+/// Tensors one behind the other along a dim that is whole.
 ///
-///   z[i..., j] = x[i..., j] for j < n,   y[i..., j - n] else        j any of the dims, n its extent in x
+///   z[i..., j] = x[i..., j] for j < n,   y[i..., j - n] for n <= j < n + m,   and so on with those that follow
+///                                        j any of the dims, n and m its extents in x and y
 ///
-///   x  [b@dp,s,h]          y  [b@dp,t,h]          concatenate<1>(x, y)    z  [b@dp,s+t,h]
-///   x  [b,s,h]{P:tp}       y  [b,t,h]{P:tp}       concatenate<1>(x, y)    z  [b,s+t,h]{P:tp}
+///   x  [b@dp,s,h]          y  [b@dp,t,h]          concatenate<1>(x, y)       z  [b@dp,s+t,h]
+///   x  [b,s,h]{P:tp}       y  [b,t,h]{P:tp}       concatenate<1>(x, y, x)    z  [b,s+t+s,h]{P:tp}
 ///
-/// @pre    the other extents are equal; the dim is not split; Partial are both or none
+/// @pre    two to eight operands, whose other extents are equal; the dim is not split; Partial are all or none
 /// @comm   none, forward or backward
 /// @throws tpx::Error naming both operands where the other extents differ
-template <int Dim, Tensor X, Tensor Y>
-auto concatenate(const X& x, const Y& y) {
-  static_assert(X::ndim == Y::ndim, "tpx::concatenate: the operands have the same number of dims");
+template <int Dim, Tensor X, Tensor Y, Tensor... More>
+auto concatenate(const X& x, const Y& y, const More&... more) {
+  constexpr int n = 2 + static_cast<int>(sizeof...(More));
+  static_assert(X::ndim == Y::ndim && ((X::ndim == More::ndim) && ...),
+                "tpx::concatenate: the operands have the same number of dims");
   static_assert(0 <= Dim && Dim < X::ndim, "tpx::concatenate: the dim is one of the operands', 0 to ndim - 1");
-  using Op = ops::concatenate<X::ndim, Dim>;
-  if constexpr (!detail::admits<Op, over<>, X, Y>()) {
+  constexpr bool few = n <= OpRule::max_operands;
+  static_assert(few, "tpx::concatenate: two to eight tensors are joined: join eight, and the result with more");
+  using Op = ops::concatenate<X::ndim, Dim, n>;
+  if constexpr (!few) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Y, More...>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
     const detail::Region region("tpx::concat");
     Shape global = x.shape();
-    for (int d = 0; d < X::ndim; ++d)
-      TPX_EXPECTS(d == Dim || x.extent(d) == y.extent(d), x.describe(), y.describe());
-    global[Dim] += y.extent(Dim);
+    const auto join = [&](const auto& other) {
+      for (int d = 0; d < X::ndim; ++d)
+        TPX_EXPECTS(d == Dim || x.extent(d) == other.extent(d), x.describe(), other.describe());
+      global[Dim] += other.extent(Dim);
+    };
+    (join(y), ..., join(more));
     const Shape local = x.local_shape();
     const std::int64_t rows = local.count(0, Dim), inner = local.count(Dim + 1, X::ndim);
-    const std::int64_t columns[2] = {x.extent(Dim) * inner, y.extent(Dim) * inner};
-    const std::int64_t wide = columns[0] + columns[1];
-    auto z = detail::make_result<Op, T, X::ndim, over<>>(global, x, y);
-    const T* a = x.data();
-    const T* b = y.data();
+    const T* const from[] = {x.data(), y.data(), more.data()...};
+    const std::int64_t columns[] = {x.extent(Dim) * inner, y.extent(Dim) * inner, more.extent(Dim) * inner...};
+    const std::int64_t wide = global[Dim] * inner;
+    auto z = detail::make_result<Op, T, X::ndim, over<>>(global, x, y, more...);
     x.mesh().context().launch({0, 2 * rows * wide * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-      kernel::move_block(exec, a, columns[0], z.data(), wide, rows, columns[0]);
-      kernel::move_block(exec, b, columns[1], z.data() + columns[0], wide, rows, columns[1]);
+      std::int64_t first = 0;
+      for (int i = 0; i < n; first += columns[i++])
+        kernel::move_block(exec, from[i], columns[i], z.data() + first, wide, rows, columns[i]);
     });
     return detail::record(
-        std::move(z), &detail::concatenate_backward<T, typename X::mesh_type>,
+        std::move(z), &detail::concatenate_backward<n, T, typename X::mesh_type>,
         [&](auto& r) {
-          r.extent[0] = rows;
-          r.extent[1] = columns[0];
-          r.extent[2] = columns[1];
+          r.shape.push_back(rows);
+          for (int i = 0; i < n; ++i) r.extent[i] = columns[i];
         },
-        x, y);
+        x, y, more...);
   }
 }
 
@@ -254,13 +265,10 @@ template <int Dim>
 refused slice(refused, std::int64_t, std::int64_t) {
   return {};
 }
-template <int Dim, class Y>
-refused concatenate(refused, const Y&) {
-  return {};
-}
-template <int Dim, Tensor X>
-refused concatenate(const X&, refused) {
-  return {};
+template <int Dim, class X, class Y, class... More>
+requires(detail::is_refused<X> || detail::is_refused<Y> || (detail::is_refused<More> || ...)) refused
+    concatenate(const X& x, const Y& y, const More&... more) {
+  return detail::refused_again(x, y, more...);
 }
 
 }  // namespace tpx
