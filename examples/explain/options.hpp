@@ -35,12 +35,8 @@ struct Options {
 inline std::optional<int> read_options(int argc, char** argv, Options& options) {
   CLI::App app(
       "Shows layouts, redistributions, pipelines and what a training step communicates, on a mesh that need "
-      "not "
-      "be here. "
-      "A "
-      "tensor is written as tpx prints it, f32[8@dp,16]{P:tp}: 8 x 16 floats, dim 0 split over dp, terms of a "
-      "sum on "
-      "tp. Nothing asked for: a small GPT.",
+      "not be here. A tensor is written as tpx prints it, f32[8@dp,16]{P:tp}: 8 x 16 floats, dim 0 split over "
+      "dp, terms of a sum on tp. Nothing asked for: a small GPT.",
       "explain");
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const CLI::Validator positive = example::between(1, 1e7);

@@ -107,8 +107,7 @@ inline std::optional<int> read_options(int argc, char** argv, bool speaks, Optio
            if (!complaint.empty()) throw CLI::ValidationError("--nodes", complaint);
          },
          "which ranks share memory, the others use MPI: auto: those of one machine; N: N at a time, as they "
-         "are "
-         "counted; none if not given")
+         "are counted; none if not given")
       ->type_name("RANKS");
   app.add_option("--zero", options.zero,
                  "what dp ranks split: 1 the optimizer's state, 2 gradients, 3 parameters too")

@@ -95,8 +95,7 @@ inline std::string read_bible() {
   if (code == 127)
     throw tpx::Error(
         "gpt_train: the program `bible`, of the package bible-kjv, is not installed; install it, or name a "
-        "text "
-        "with --text FILE");
+        "text with --text FILE");
   if (!whole || code != 0)
     throw tpx::Error("gpt_train: the program `bible` failed; name a text with --text FILE");
   return bytes;

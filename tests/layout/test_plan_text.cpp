@@ -57,8 +57,7 @@ TEST_CASE("plan_text: the step of a typed plan") {
         "   -> f32[8,512]{R:tp}\n");
   CHECK(gather.text<double>({8, 512}, {1}) ==
         "1. all-gather over tp: each rank receives the others' pieces of dim 1; nothing is sent, the axis has "
-        "one "
-        "rank\n"
+        "one rank\n"
         "   -> f64[8,512]{R:tp}\n");
 }
 

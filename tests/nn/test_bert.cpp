@@ -6,8 +6,8 @@
 #include <array>
 #include <cstddef>
 
-#include "support/fetched_model.hpp"
 #include "model_case.hpp"
+#include "support/fetched_model.hpp"
 
 using namespace tpx;
 using namespace tpx::axes;
@@ -61,8 +61,7 @@ TEST_CASE("MiniLM: the embeddings of seven sentences are those of transformers")
   if (folder.empty()) {
     MESSAGE(
         "examples/fetch_model.sh minilm fetches the model that this compares; until then a small model with "
-        "random "
-        "weights is all that is tested");
+        "random weights is all that is tested");
     return;
   }
   const Safetensors stored(TPX_REFERENCE_DATA "/minilm.safetensors"), weights(folder + "/model.safetensors");

@@ -9,8 +9,8 @@
 
 #include <tpx/train/adamw.hpp>
 
-#include "support/fetched_model.hpp"
 #include "nn_test.hpp"
+#include "support/fetched_model.hpp"
 
 using namespace tpx;
 using namespace tpx::axes;
@@ -76,8 +76,7 @@ TEST_CASE("SmolLM2-135M: logits and greedy tokens of three prompts are those of 
   if (path.empty()) {
     MESSAGE(
         "examples/fetch_model.sh smollm2 fetches the model that this compares; until then nn_llama and "
-        "nn_generate "
-        "test small models with random weights alone");
+        "nn_generate test small models with random weights alone");
     return;
   }
   const Gguf file(path);

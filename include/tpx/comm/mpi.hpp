@@ -97,7 +97,7 @@ class Mpi {
   Mpi duplicate() const { return adopt(live()); }
 
   /// @comm collective over this group: MPI_Comm_split, an all-gather of 1 i32 in the new group, and two
-  /// agreements
+  ///       agreements
   Mpi subgroup(std::span<const int> members) const {
     throw_together(*this, detail::members_error(members, rank_, size_));
     // Groups are disjoint, so a group's lowest rank is a colour that no other group has.

@@ -19,7 +19,7 @@ namespace tpx::comm::detail {
 class MpiCall {
  public:
   /// @throws tpx::Error on all ranks, the same text, where their collectives differ; where some have not come
-  /// in time, on all that wait
+  ///         in time, on all that wait
   /// @comm   with checks that communicate, for a collective: an all-gather of 88 u8
   MpiCall(MPI_Comm comm, const Call& call, const std::string& group, int rank, int ranks)
       : entered_(call, group, rank, ranks) {

@@ -142,7 +142,7 @@ class SharedReceive {
 /// waiting for another.
 ///
 /// @throws tpx::Error when a message was refused, its peer died or left the group, or checks find that it takes
-/// too long
+///         too long
 template <class... Sides>
 void complete(SharedWindow& window, const Call& call, Sides&... sides) {
   const Entered here(call, window.group(), window.rank(), window.ranks());

@@ -137,8 +137,7 @@ inline BpeFields bpe_fields(const TokenizerJson& file) {
 /// The tokenizer of a tokenizer.json; it holds on to nothing of the file.
 ///
 /// @param end  the text of the token that ends an answer, which is written in another file,
-/// generation_config.json
-///             or tokenizer_config.json; none: that is not known
+///             generation_config.json or tokenizer_config.json; none: that is not known
 inline BpeTokenizer bpe_tokenizer(const TokenizerJson& file, std::optional<std::string_view> end = {}) {
   BpeFields fields = bpe_fields(file);
   if (end) {

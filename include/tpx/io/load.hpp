@@ -57,7 +57,7 @@ auto load(const Mesh& mesh, const TensorFile& file, std::string_view name, const
 /// load<float, 2>(mesh, layout<Shard<0, tp>>, file, "lm_head.weight").
 ///
 /// @tparam T  float, double or bfloat16 where the file has real numbers, else an integer that holds all the
-/// file's
+///            file's
 /// @pre    the same file on every rank
 /// @comm   over all axes, an all-reduce (min) of one i32, by which the ranks agree that all could read
 /// @throws tpx::Error, on every rank, with the nearest names where there is no such tensor, or what it is

@@ -112,7 +112,7 @@ void decode(Dtype dtype, const std::byte* from, std::int64_t first, std::int64_t
 ///   tensor  F16[m,n]     d  f32[m@tp,n]     to  (m/p, n)
 ///
 /// @tparam T  float, double or bfloat16 where the file has real numbers, else an integer that holds all the
-/// file's
+///            file's
 /// @pre    d.global() is the tensor's shape, to.size() == d.local().count()
 /// @post   to[i] is the value at the global index of local element i, exact or, where T has fewer bits, rounded
 /// @comm   none

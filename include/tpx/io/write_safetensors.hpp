@@ -81,7 +81,7 @@ FileTensor file_tensor(std::string name, const Shape& shape, std::span<const T> 
 /// Writes a safetensors file: tensors of the largest elements first, so that all are aligned, then by name.
 ///
 /// @pre    no two names are the same, none is "__metadata__", no tensor is quantised; each has its shape's
-/// bytes
+///         bytes
 /// @post   Safetensors(path) has these tensors and metadata. A file that was there is replaced at the end,
 ///         at once: until then it is as it was
 /// @comm   none: one rank writes

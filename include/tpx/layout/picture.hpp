@@ -59,7 +59,7 @@ inline std::string print_ranks(const std::vector<int>& ranks) {
 /// hold it. `text()` draws it for a terminal, `svg` (picture_svg.hpp) for a page.
 ///
 /// @throws tpx::Error where the layout cannot hold the shape, or the tensor or the mesh is too large to be
-/// drawn
+///         drawn
 class Picture {
  public:
   static constexpr int max_ndim = 3;

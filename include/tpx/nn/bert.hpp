@@ -50,8 +50,7 @@ inline void check(const BertConfig& c, std::int64_t ranks) {
 ///   x, y  [b,s,h] as the plan's stream     q, k, v  [b,s,heads@tp,d]     gelu(...)  [b,s,f@tp]
 ///
 /// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers
-/// and
-///         two reduce_scatters of as many.  backward: the same
+///         and two reduce_scatters of as many.  backward: the same
 template <class T, class Mesh, class Plan>
 class BertBlock {
  public:

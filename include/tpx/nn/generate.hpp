@@ -45,7 +45,7 @@ class Generator {
   /// Reads the prompts, and gives the first token after each, in memory of the generator.
   /// @comm   the model's, once, and one of sample<over<axis>>
   /// @throws tpx::Error, on every rank, where a prompt is empty, does not fit or has a token outside the
-  /// vocabulary
+  ///         vocabulary
   const Tokens& start(const std::vector<Tokens>& prompts, const SampleOptions& options) {
     TPX_EXPECTS(static_cast<std::int64_t>(prompts.size()) == batch_, prompts.size(), batch_);
     std::size_t longest = 0;

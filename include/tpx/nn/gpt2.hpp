@@ -47,8 +47,7 @@ inline void check(const Gpt2Config& c, std::int64_t ranks) {
 ///   x, y  [b,s,h] as the plan's stream     q, k, v  [b,s,heads@tp,d]     gelu(...)  [b,s,f@tp]
 ///
 /// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers
-/// and
-///         two reduce_scatters of as many.  backward: the same
+///         and two reduce_scatters of as many.  backward: the same
 template <class T, class Mesh, class Plan>
 class Gpt2Block {
  public:
@@ -109,8 +108,7 @@ class Gpt2Block {
 /// "attn.v", and are Replicate on the mesh's data axes.
 ///
 /// @comm   forward with TensorParallel: one all_reduce of (b, s, h) for the embeddings, two for each block; the
-/// loss
-///         all_reduces (b, s) and 2 (b, s).  backward: two for each block, one for the output layer
+///         loss all_reduces (b, s) and 2 (b, s).  backward: two for each block, one for the output layer
 /// @see    Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"
 template <class T, class Mesh, class Plan>
 class Gpt2 {

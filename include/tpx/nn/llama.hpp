@@ -144,8 +144,7 @@ class LlamaMlp {
 ///   x = x + attention(norm(x)),   y = x + mlp(norm(x))          x, y  [b,s,h] as the plan's stream
 ///
 /// @comm   forward with TensorParallel: two all_reduces of (b, s, h); with SequenceParallel: two all_gathers
-/// and
-///         two reduce_scatters of as many.  backward: the same
+///         and two reduce_scatters of as many.  backward: the same
 template <class T, class Mesh, class Plan>
 class LlamaBlock {
  public:
@@ -186,8 +185,7 @@ class LlamaBlock {
 /// Parameters have the names of Hugging Face's files, and are Replicate on the mesh's data axes.
 ///
 /// @comm   forward with TensorParallel: one all_reduce of (b, s, h) for the embedding, two for each block; the
-/// loss
-///         all_reduces (b, s) and 2 (b, s).  backward: two for each block, one for the output layer
+///         loss all_reduces (b, s) and 2 (b, s).  backward: two for each block, one for the output layer
 /// @see    arXiv:2302.13971, arXiv:2307.09288
 template <class T, class Mesh, class Plan>
 class Llama {

@@ -64,8 +64,7 @@ void elementwise_many_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 ///   x, v  [b@dp,s,h@tp]     y  [s,h@tp]{R:dp}     z  [h@tp]{R:dp}        dy and dz are P on dp
 ///
 /// @pre    fn as for one and two operands; the others' extents are x's last ones; with linearity product one
-/// operand
-///         may be Partial beside Replicate, with sum all, else none
+///         operand may be Partial beside Replicate, with sum all, else none
 /// @comm   none, forward or backward
 /// @throws tpx::Error naming both operands where the extents differ
 template <class Fn, Tensor X, Tensor Y, Tensor Z, Tensor... More>

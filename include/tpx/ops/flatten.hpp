@@ -101,8 +101,7 @@ auto seen_as(const X& x, const Shape& shape) {
 ///
 /// The parts are a braced list, or static_extents<12, 64>, which the compiler checks on Sized axes.
 /// @pre    the parts multiply to the extent. Split Even: the axes divide the first part; Ragged: each piece is
-/// a
-///         multiple of the others' product; a Balanced dim is refused
+///         a multiple of the others' product; a Balanced dim is refused
 /// @comm   none, forward or backward
 /// @throws tpx::Error where the parts do not multiply to the extent, or the dim is cut within a part
 template <int Dim, Tensor X, ExtentsLike S>

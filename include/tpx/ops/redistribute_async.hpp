@@ -152,8 +152,7 @@ class [[nodiscard]] Redistribution {
 /// calls (comm::Nonblocking: all but Mpi and Nodes) sends in wait().
 ///
 /// @pre    x's elements are not written before wait(); all ranks call wait() of their handles in the same order
-/// among
-///         their collectives
+///         among their collectives
 /// @post   the value, the gradient and the number of elements sent are those of redistribute
 /// @comm   as redistribute: its first collective here, further ones in wait(), and all of them in the backward
 /// @throws tpx::Error as redistribute

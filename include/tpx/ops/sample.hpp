@@ -128,8 +128,7 @@ class Sampler {
 ///
 /// @pre    temperature >= 0, top_k >= 0, 0 < top_p <= 1
 /// @comm   over the axes of `over`: one all_gather of two f64 a row; for top_k four all_reduces of 256 f64 a
-/// row,
-///         for top_p as many and one of one
+///         row, for top_p as many and one of one
 /// @throws tpx::Error naming the option
 /// @see    Gumbel 1954; Maddison et al. 2014, "A* Sampling", section 2
 template <class Over = over<>, Tensor Logits>

@@ -222,8 +222,7 @@ class DataParallel {
     if (o.sync_every < 1 || (o.sync_every > 1 && o.zero > 0))
       fail(
           "tpx::DataParallel: sync_every is at least 1, and more than 1 with zero = 0 only, where every rank "
-          "has all "
-          "parameters; given were sync_every = " +
+          "has all parameters; given were sync_every = " +
           std::to_string(o.sync_every) + ", zero = " + std::to_string(o.zero));
     return o;
   }

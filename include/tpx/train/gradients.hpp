@@ -136,7 +136,7 @@ class Gradients {
   /// @pre    every axis on which a parameter is Replicate is named; reset() came since the last reduce
   /// @post   gradients are of their parameters' own layouts: reduced.gradient(parameter)
   /// @comm   one all_reduce over each set of axes on which gradients are Partial together, of all their
-  /// elements
+  ///         elements
   template <class Over>
   ReducedGradients<Model> reduce() {
     constexpr unsigned over = detail::mask_of<Over, typename Mesh::axes>;

@@ -32,7 +32,7 @@ void add_from_rank(const Whole& whole, const Mesh& mesh, T* data, std::int64_t c
 /// @param  stage  has tied_with(), the other rank if there is one, and visit_tied(f)
 /// @pre    once, after each reduce()
 /// @comm   on those two ranks a send_recv of the local elements of each such parameter along Axis; none on
-/// others
+///         others
 template <class Axis, class Mesh, class Stage>
 void add_tied_gradients(const Mesh& mesh, Stage& stage, const ReducedGradients<Stage>& reduced) {
   const auto other = stage.tied_with();
