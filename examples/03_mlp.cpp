@@ -73,8 +73,7 @@ int main(int argc, char** argv) {
     const comm::CommEntry predicted = eight.log().total("tp", comm::Collective::all_reduce);
     ok = ok && predicted.calls == 1 && predicted.elements == rows * features;
 
-    if (mesh.rank() == 0)
-      std::cout << "counted here:\n" << counted << "on 8 ranks:\n" << eight.log();
+    if (mesh.rank() == 0) std::cout << "counted here:\n" << counted << "on 8 ranks:\n" << eight.log();
     return example::finish("03_mlp", example::sizes(mesh), ok,
                            {{"difference", difference},
                             {"all_reduces", counted.total("tp", comm::Collective::all_reduce).calls},

@@ -25,8 +25,8 @@ class Fact {
   Fact(const std::string& name, const std::vector<Fact>& object) : Fact(name, Text{braced(object)}) {}
   /// A list of numbers.
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Fact(const std::string& name, const std::vector<T>& list) : Fact(name, Text{listed(list)}) {}
+  requires std::is_arithmetic_v<T> Fact(const std::string& name, const std::vector<T>& list)
+      : Fact(name, Text{listed(list)}) {}
 
   /// `"name":value`
   const std::string& text() const { return text_; }

@@ -9,9 +9,9 @@
 // ways take turns. On 4 ranks the barrier, in microseconds. Prints a line `bench {...}` each; the exit code
 // says whether they ran and both ways agreed.
 //
-// What two cores can do depends on how far apart they are, which on a virtual machine changes by the minute: a line
-// crosses in 50 ns where they share a cache, in 220 ns where they do not. So limit and outcome near and far; copying
-// half of a rank's 4 MB takes 0.5 of the memcpy, from the far core, measured alone, 0.77.
+// What two cores can do depends on how far apart they are, which on a virtual machine changes by the minute: a
+// line crosses in 50 ns where they share a cache, in 220 ns where they do not. So limit and outcome near and
+// far; copying half of a rank's 4 MB takes 0.5 of the memcpy, from the far core, measured alone, 0.77.
 //
 //                        predicted                                           limit        measured
 //   allreduce_1k         a flag and then its lines are read, in 40 or 180    0.31  0.35   0.33-0.43  0.37-0.49

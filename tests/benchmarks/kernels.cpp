@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-// What a rank does by itself: the linear layer of a single row, whose time is the reading of its weight; the GEMM
-// in every orientation beside the BLAS called directly; and what an op costs that has nothing to do.
+// What a rank does by itself: the linear layer of a single row, whose time is the reading of its weight; the
+// GEMM in every orientation beside the BLAS called directly; and what an op costs that has nothing to do.
 //
 //                       predicted                                                           limit  measured
 //   gemv_over_bandwidth   128 MB are read once; y, 32 KB, is nothing beside it. What the loop reads that it is
@@ -9,9 +9,10 @@
 //                         side by side come at 20 to 30: faster than slow memory's loop, slower than fast
 //                         memory's. Asking for them 1 or 2 KB ahead instead of eight rows: 0 to 10 % more with
 //                         1 to 4 rows, 3 to 16 % less with 8 and 16                          1.00   0.70 - 1.05
-//   few_rows_over_bandw.  the same, until 16 rows' 1.07 Gflop take what a core needs for them  0.90   0.57 - 0.89
-//   gemm_transposes       a call and a switch, 20 ns beside 2.4 ms                           1.00   0.99 - 1.00
-//   op_overhead_us        memory from the pool and back, the counts of a handle, checks of   0.05   0.07 - 0.20
+//   few_rows_over_bandw.  the same, until 16 rows' 1.07 Gflop take what a core needs for them  0.90   0.57 -
+//   0.89 gemm_transposes       a call and a switch, 20 ns beside 2.4 ms                           1.00   0.99
+//   - 1.00 op_overhead_us        memory from the pool and back, the counts of a handle, checks of   0.05   0.07
+//   - 0.20
 //                         extents, a call of the kernel: 10 ns each; a BLAS call: 100 ns
 #include <tpx/kernel/gemm.hpp>
 #include <tpx/ops/add.hpp>
@@ -45,8 +46,8 @@ float read_all(const float* data, std::int64_t count) {
   return sum;
 }
 
-/// Seconds of reading the weight over seconds of y = x W with some rows of x; all ranks at once, so they share the
-/// memory's bandwidth.
+/// Seconds of reading the weight over seconds of y = x W with some rows of x; all ranks at once, so they share
+/// the memory's bandwidth.
 Comparison rows_over_bandwidth(const Run& run, std::int64_t rows) {
   const auto mesh = the_mesh(run);
   const std::int64_t in = run.smoke ? 64 : 4096, out = (run.smoke ? 128 : 8192) * mesh.size();

@@ -71,7 +71,7 @@ double seconds_alone(MPI_Comm world, int calls, Work&& work) {
 }
 
 struct Effort {
-  int pairs = 0;                 ///< 0: 200 where a sample is short, else 60
+  int pairs = 0;                  ///< 0: 200 where a sample is short, else 60
   double shortest_sample = 2e-3;  ///< seconds: work that is shorter is repeated within a sample
   int largest_calls = 100000;
 };

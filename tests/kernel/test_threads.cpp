@@ -2,11 +2,11 @@
 #include <tpx/kernel/attention.hpp>
 #include <tpx/kernel/copy.hpp>
 #include <tpx/kernel/cross_entropy.hpp>
+#include <tpx/kernel/elementwise.hpp>
 #include <tpx/kernel/gemm.hpp>
 #include <tpx/kernel/indexed.hpp>
 #include <tpx/kernel/norm.hpp>
 #include <tpx/kernel/optimizer.hpp>
-#include <tpx/kernel/elementwise.hpp>
 #include <tpx/kernel/random.hpp>
 #include <tpx/kernel/reduce.hpp>
 

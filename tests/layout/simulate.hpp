@@ -41,7 +41,8 @@ inline Tensor random_tensor(const tpx::Shape& shape, Random& random) {
 inline bool near(const Tensor& a, const Tensor& b) {
   if (!(a.shape == b.shape)) return false;
   for (std::size_t i = 0; i < a.data.size(); ++i)
-    if (a.data[i] != b.data[i] && !(std::fabs(a.data[i] - b.data[i]) <= 1e-9 * (1.0 + std::fabs(b.data[i])))) return false;
+    if (a.data[i] != b.data[i] && !(std::fabs(a.data[i] - b.data[i]) <= 1e-9 * (1.0 + std::fabs(b.data[i]))))
+      return false;
   return true;
 }
 
@@ -78,8 +79,8 @@ inline unsigned axes_in(tpx::Spec spec, int axes, tpx::Kind kind) {
 }
 
 /// What the ranks hold of `whole` in a layout: S: pieces; I, R: the same; P: random terms of any sign and
-/// size, another on each rank, that add up to the value; of a maximum or minimum one is the value, the others less
-/// or more.
+/// size, another on each rank, that add up to the value; of a maximum or minimum one is the value, the others
+/// less or more.
 inline Locals scatter(const Tensor& whole, tpx::Spec spec, const tpx::Grid& grid, Random& random) {
   const unsigned partial = axes_in(spec, grid.axes, tpx::Kind::partial);
   double below = 0;
@@ -154,7 +155,8 @@ inline std::optional<Tensor> gather(const Locals& locals, const tpx::Shape& shap
       else if (reduction == tpx::Reduction::sum)
         whole[at] += local[i];
       else
-        whole[at] = reduction == tpx::Reduction::max ? std::fmax(whole[at], local[i]) : std::fmin(whole[at], local[i]);
+        whole[at] =
+            reduction == tpx::Reduction::max ? std::fmax(whole[at], local[i]) : std::fmin(whole[at], local[i]);
     });
   }
   return whole;

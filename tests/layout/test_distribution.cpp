@@ -135,12 +135,15 @@ constexpr Spec balanced(Spec spec) {
 constexpr Piece piece_of(std::int64_t n, const Grid& grid, int rank) {
   return Distribution({n}, balanced(nested), domain::seen_from(grid, rank)).piece(0);
 }
-static_assert(piece_of(10, domain::grid(2, 2), 0) == Piece{0, 3} && piece_of(10, domain::grid(2, 2), 1) == Piece{3, 2} &&
-              piece_of(10, domain::grid(2, 2), 2) == Piece{5, 3} && piece_of(10, domain::grid(2, 2), 3) == Piece{8, 2});
-static_assert(piece_of(3, domain::grid(2, 2), 1) == Piece{1, 1} && piece_of(3, domain::grid(2, 2), 3) == Piece{3, 0});
+static_assert(piece_of(10, domain::grid(2, 2), 0) == Piece{0, 3} &&
+              piece_of(10, domain::grid(2, 2), 1) == Piece{3, 2} &&
+              piece_of(10, domain::grid(2, 2), 2) == Piece{5, 3} &&
+              piece_of(10, domain::grid(2, 2), 3) == Piece{8, 2});
+static_assert(piece_of(3, domain::grid(2, 2), 1) == Piece{1, 1} &&
+              piece_of(3, domain::grid(2, 2), 3) == Piece{3, 0});
 
-/// Whether the pieces of the ranks, in the order of the axes that split dim 0, lie one after the other and cover
-/// it, and each index is found where it lies.
+/// Whether the pieces of the ranks, in the order of the axes that split dim 0, lie one after the other and
+/// cover it, and each index is found where it lies.
 bool pieces_cover(const Shape& shape, Spec spec, const Grid& grid) {
   std::vector<Piece> pieces;
   for (int r = 0; r < domain::ranks(grid); ++r) {
@@ -150,13 +153,13 @@ bool pieces_cover(const Shape& shape, Spec spec, const Grid& grid) {
     for (std::int64_t i = p.offset; i < p.offset + p.extent; ++i) {
       if (!d.holds(0, {i}) || d.to_local(0, {i}).value != i - p.offset) return false;
       for (int a = 0; a < grid.axes; ++a)
-        if (spec[a].kind == Kind::shard && d.owner(0, a, {i}) != domain::seen_from(grid, r).coordinate[a]) return false;
+        if (spec[a].kind == Kind::shard && d.owner(0, a, {i}) != domain::seen_from(grid, r).coordinate[a])
+          return false;
     }
     pieces.push_back(p);
   }
-  std::sort(pieces.begin(), pieces.end(), [](Piece a, Piece b) {
-    return a.offset != b.offset ? a.offset < b.offset : a.extent < b.extent;
-  });
+  std::sort(pieces.begin(), pieces.end(),
+            [](Piece a, Piece b) { return a.offset != b.offset ? a.offset < b.offset : a.extent < b.extent; });
   std::int64_t next = 0;
   for (const Piece& p : pieces) {
     if (p.extent > 0 && p.offset != next) return false;
@@ -212,7 +215,8 @@ TEST_CASE("distribution: Balanced and Ragged pieces cover a dim of any extent") 
         const int first = tpx::detail::shard_axis(ragged, 0, 0);
         const Spec coarse = Spec{}.with(first, {Kind::shard, 0, 0, tpx::Partition::ragged});
         std::int64_t sum = 0;
-        for (std::size_t i = sizes.size() - sizes.size() / static_cast<std::size_t>(grid.size[first]); i < sizes.size(); ++i)
+        for (std::size_t i = sizes.size() - sizes.size() / static_cast<std::size_t>(grid.size[first]);
+             i < sizes.size(); ++i)
           sum += sizes[i];
         CHECK(Distribution(shape, coarse, last).piece(0).extent == sum);
       }
@@ -239,10 +243,12 @@ TEST_CASE("distribution: what a layout cannot hold is said in one sentence, the 
       refusal({4, 10}, Spec{}.with(0, {Kind::shard, 1, 0}).with(1, {Kind::shard, 1, 1}), domain::grid(2, 2)) ==
       "tpx::Distribution: dim 1 of f32[4,10@dp@tp] is split into 4 pieces, which 10 is not a multiple of");
   const Spec ragged = Spec{}.with(0, {Kind::shard, 0, 0, tpx::Partition::ragged});
-  CHECK(refusal({9, 4}, Spec{}.with(0, {Kind::shard, 0, 0, tpx::Partition::balanced}), domain::grid(2, 2)).empty());
+  CHECK(refusal({9, 4}, Spec{}.with(0, {Kind::shard, 0, 0, tpx::Partition::balanced}), domain::grid(2, 2))
+            .empty());
   CHECK(refusal(Shape{9, 4}.with_pieces(0, {9, 0}), ragged, domain::grid(2, 2)).empty());
   CHECK(refusal({9, 4}, ragged, domain::grid(2, 2)) ==
-        "tpx::Distribution: dim 0 of f32[9@dp:ragged,4] is split Ragged into 2 pieces: the shape says their sizes, by "
+        "tpx::Distribution: dim 0 of f32[9@dp:ragged,4] is split Ragged into 2 pieces: the shape says their "
+        "sizes, by "
         "with_pieces");
   CHECK(refusal(Shape{9, 4}.with_pieces(0, {3, 3, 3}), ragged, domain::grid(2, 2)) ==
         "tpx::Distribution: dim 0 of f32[9@dp:ragged,4] is split Ragged into 2 pieces: 3 sizes were given");

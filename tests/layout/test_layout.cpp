@@ -126,8 +126,9 @@ static_assert(std::is_same_v<tpx::layout_t<tpx::Shard<0, tpx::Even, tp>, tpx::Pa
                              tpx::Layout<tpx::Shard<0, tp>, tpx::Partial<dp>>>);
 static_assert(std::is_same_v<tpx::layout_t<tpx::Partial<tpx::Max, dp>, tpx::Shard<0, tpx::Balanced, tp>>,
                              tpx::Layout<tpx::Shard<0, tpx::Balanced, tp>, tpx::Partial<tpx::Max, dp>>>);
-static_assert(std::is_same_v<tpx::with_t<tpx::layout_t<tpx::Shard<0, tpx::Ragged, dp>>, tpx::Shard<0, tpx::Ragged, tp>>,
-                             tpx::Layout<tpx::Shard<0, tpx::Ragged, dp, tp>>>);
+static_assert(
+    std::is_same_v<tpx::with_t<tpx::layout_t<tpx::Shard<0, tpx::Ragged, dp>>, tpx::Shard<0, tpx::Ragged, tp>>,
+                   tpx::Layout<tpx::Shard<0, tpx::Ragged, dp, tp>>>);
 static_assert(std::is_same_v<tpx::dual_t<tpx::layout_t<tpx::Shard<0, tpx::Balanced, tp>, tpx::Partial<dp>>>,
                              tpx::Layout<tpx::Shard<0, tpx::Balanced, tp>, tpx::Replicate<dp>>>);
 

@@ -75,14 +75,13 @@ constexpr bool split_one_dim_last(Spec spec, unsigned axes) {
     dim = spec[a].dim;
     first = std::min(first, spec[a].order);
   }
-  for (int a = 0; a < 4; ++a)
-    others += !(axes >> a & 1u) && spec[a].kind == Kind::shard && spec[a].dim == dim;
+  for (int a = 0; a < 4; ++a) others += !(axes >> a & 1u) && spec[a].kind == Kind::shard && spec[a].dim == dim;
   return others == first;
 }
 
 /// A step changes its own axes and no others, all by its move (in a permutation some keep their place); over
-/// several axes it is a reduction, a gather of one dim or a permutation. `relabels_besides`: others may change from copies to
-/// copies, as where a fused all-reduce is transposed.
+/// several axes it is a reduction, a gather of one dim or a permutation. `relabels_besides`: others may change
+/// from copies to copies, as where a fused all-reduce is transposed.
 constexpr bool is_step(const Step& step, bool relabels_besides) {
   const unsigned changed = changed_axes(step.from, step.to);
   for (int a = 0; a < 4; ++a) {

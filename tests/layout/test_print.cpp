@@ -47,5 +47,6 @@ TEST_CASE("print: one state") {
   CHECK(tpx::print(tpx::AxisState{tpx::Kind::shard, 11, 2}) == "S(11)");
   CHECK(tpx::print(tpx::AxisState{tpx::Kind::shard, 1, 0, tpx::Partition::balanced}) == "S(1,balanced)");
   CHECK(tpx::print(tpx::AxisState{tpx::Kind::shard, 1, 0, tpx::Partition::ragged}) == "S(1,ragged)");
-  CHECK(tpx::print(tpx::AxisState{tpx::Kind::partial, 0, 0, tpx::Partition::even, tpx::Reduction::max}) == "P(max)");
+  CHECK(tpx::print(tpx::AxisState{tpx::Kind::partial, 0, 0, tpx::Partition::even, tpx::Reduction::max}) ==
+        "P(max)");
 }

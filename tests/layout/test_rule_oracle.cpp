@@ -186,7 +186,8 @@ void check(const Op& op, const std::vector<tpx::Spec>& specs, const tpx::Grid& g
     CHECK(right == 1);
   } else if (verdict.why == tpx::Why::over_axis_not_sharded) {
     // Refused for what the program says: an op that communicates over equal copies may come out right.
-  } else if (!(op.linear_in_part && (verdict.why == tpx::Why::partial_in_nonlinear || verdict.why == tpx::Why::partial_values)) &&
+  } else if (!(op.linear_in_part &&
+               (verdict.why == tpx::Why::partial_in_nonlinear || verdict.why == tpx::Why::partial_values)) &&
              !(op.sums_parts && verdict.why == tpx::Why::partial_plus_other)) {
     CHECK(right == 0);
     // Only where I meets another state are the values right and the gradients alone wrong.

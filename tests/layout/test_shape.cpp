@@ -41,15 +41,18 @@ TEST_CASE("shape: the sizes of Ragged pieces go along, and add up") {
   const tpx::Shape both = s.with_pieces(1, {1, 3});
   tpx::Shape other{1};
   other = both;
-  CHECK(std::vector<std::int64_t>(other.pieces(0).begin(), other.pieces(0).end()) == std::vector<std::int64_t>{3, 0, 4});
+  CHECK(std::vector<std::int64_t>(other.pieces(0).begin(), other.pieces(0).end()) ==
+        std::vector<std::int64_t>{3, 0, 4});
   CHECK(other.pieces(1).size() == 2);
   CHECK(s.pieces(1).empty());
   CHECK(tpx::Shape{7, 4}.pieces(0).empty());
   CHECK(both == tpx::Shape{7, 4});  // extents are compared
   CHECK(both.with_pieces(0, {7}).pieces(0).size() == 1);
   CHECK_THROWS_WITH_AS((tpx::Shape{7, 4}.with_pieces(0, {3, 3})),
-                       "tpx::Shape::with_pieces: the sizes of the pieces of dim 0 add up to 6, its extent is 7", tpx::Error);
+                       "tpx::Shape::with_pieces: the sizes of the pieces of dim 0 add up to 6, its extent is 7",
+                       tpx::Error);
   CHECK_THROWS_WITH_AS((tpx::Shape{7, 4}.with_pieces(0, {8, -1})),
                        "tpx::Shape::with_pieces: the size of a piece is not negative", tpx::Error);
-  CHECK_THROWS_WITH_AS((tpx::Shape{7, 4}.with_pieces(2, {7})), "tpx::Shape::with_pieces: dim 2 of 2 dims", tpx::Error);
+  CHECK_THROWS_WITH_AS((tpx::Shape{7, 4}.with_pieces(2, {7})), "tpx::Shape::with_pieces: dim 2 of 2 dims",
+                       tpx::Error);
 }

@@ -153,7 +153,8 @@ TEST_CASE("what is computed from a View of the user's leaves it as it was") {
     Kokkos::deep_copy(view, 2.0);
     const auto once = wrap(mesh, layout<>, view);
     const double ranks = mesh.template size<tp>();
-    CHECK(gather(redistribute<layout_t<>>(wrap(mesh, layout<Partial<tp>>, view))) == Values(128 * 80, 2 * ranks));
+    CHECK(gather(redistribute<layout_t<>>(wrap(mesh, layout<Partial<tp>>, view))) ==
+          Values(128 * 80, 2 * ranks));
     CHECK(gather(add(wrap(mesh, layout<>, view), once)) == Values(128 * 80, 4.0));
     CHECK(gather(once) == Values(128 * 80, 2.0));
   });

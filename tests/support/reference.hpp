@@ -144,8 +144,8 @@ inline LayerNormGradient layer_norm_backward(const Array& x, const Array& gamma,
 }
 
 /// Extents of attention: q, o (b, s, h, d); k, v (b, t, hk, d); lse (b, h, s). Query head i reads key head
-/// i / (h / hk), or (first_head + i) / sharing. With `causal`, query i sees the keys 0 .. i + t - s; of b none from
-/// lengths[b] on.
+/// i / (h / hk), or (first_head + i) / sharing. With `causal`, query i sees the keys 0 .. i + t - s; of b none
+/// from lengths[b] on.
 struct AttentionShape {
   Index b, s, t, h, hk, d;
   bool causal;

@@ -89,10 +89,10 @@ template <class... Values>
 /// Throws tpx::Error when `condition` is false: the expression, the function, the values that are named
 /// (evaluated only then; a string literal is a remark), the rank and its mesh coordinate.
 #if TPX_CHECK_LEVEL >= 1
-#define TPX_EXPECTS(condition, ...)                                                                              \
-  do {                                                                                                           \
-    if (!(condition)) [[unlikely]]                                                                               \
-      ::tpx::detail::expectation_failed(__func__, #condition, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__);          \
+#define TPX_EXPECTS(condition, ...)                                                                     \
+  do {                                                                                                  \
+    if (!(condition)) [[unlikely]]                                                                      \
+      ::tpx::detail::expectation_failed(__func__, #condition, #__VA_ARGS__ __VA_OPT__(, ) __VA_ARGS__); \
   } while (false)
 #else
 #define TPX_EXPECTS(condition, ...) \

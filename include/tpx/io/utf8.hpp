@@ -43,8 +43,8 @@ inline void expect_utf8(std::string_view text, const std::string& whose) {
     const CodePoint c = first_code_point(text.substr(at));
     if (c.state != CodePoint::whole)
       fail(whose + "is not UTF-8: no character " +
-           (c.state == CodePoint::incomplete ? "ends that begins at byte " : "begins at byte ") + std::to_string(at) +
-           " of " + std::to_string(text.size()));
+           (c.state == CodePoint::incomplete ? "ends that begins at byte " : "begins at byte ") +
+           std::to_string(at) + " of " + std::to_string(text.size()));
     at += c.bytes;
   }
 }

@@ -22,8 +22,8 @@ KOKKOS_FUNCTION void copy_row(const Group& group, const T* src, T* dst, std::int
 }
 
 /// A row of `n` elements on the host, the next of which starts `ahead` elements further on and is asked for
-/// meanwhile: what processors fetch ahead by themselves ends with a page. Copied in small pieces, because memcpy
-/// of more uses string instructions, which are slow where rows are not aligned alike.
+/// meanwhile: what processors fetch ahead by themselves ends with a page. Copied in small pieces, because
+/// memcpy of more uses string instructions, which are slow where rows are not aligned alike.
 template <class T>
 KOKKOS_FUNCTION void copy_row_of_many(const T* src, T* dst, std::int64_t n, std::int64_t ahead) {
   constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
@@ -155,7 +155,8 @@ template <class T, class Exec>
 void copy_block(const Exec& exec, const T* src, std::int64_t src_stride, T* dst, std::int64_t dst_stride,
                 std::int64_t rows, std::int64_t columns) {
   if (rows <= 0 || columns <= 0) return;
-  for_groups(exec, "tpx::copy_block", rows, impl::CopyBlock<T>{src, src_stride, dst, dst_stride, rows, columns});
+  for_groups(exec, "tpx::copy_block", rows,
+             impl::CopyBlock<T>{src, src_stride, dst, dst_stride, rows, columns});
 }
 
 /// dst = src, n elements.

@@ -19,8 +19,8 @@ namespace tpx::kernel {
 template <class Exec>
 inline constexpr bool is_host_space_v = std::is_same_v<typename Exec::memory_space, Kokkos::HostSpace>;
 
-/// Whether a tool of Kokkos watches kernels and regions. Asked once, after Kokkos has loaded its tools: to ask takes
-/// as long as all else that a small op does.
+/// Whether a tool of Kokkos watches kernels and regions. Asked once, after Kokkos has loaded its tools: to ask
+/// takes as long as all else that a small op does.
 inline bool tools_watch() {
   static const bool watch = Kokkos::Profiling::profileLibraryLoaded();
   return watch;

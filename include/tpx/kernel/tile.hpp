@@ -56,8 +56,8 @@ struct Lanes {
   static Lanes sums(Lanes (&x)[lanes_v<T>]) { return fold<lanes_v<T>>(x); }
 
  private:
-  /// In a register with parts of several sums, `parts` of each side by side, adds one half of the parts to the other.
-  /// Two registers become one.
+  /// In a register with parts of several sums, `parts` of each side by side, adds one half of the parts to the
+  /// other. Two registers become one.
   template <int parts>
   static Lanes fold(Lanes* x) {
     if constexpr (parts == 1) {

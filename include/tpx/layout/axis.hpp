@@ -13,7 +13,7 @@ namespace tpx {
 /// their parameters Replicate there, which makes the gradients Partial, to be reduced once a step.
 template <class Axis>
 concept MeshAxis = std::is_empty_v<Axis> && requires {
-  { std::string_view(Axis::name) };
+  {std::string_view(Axis::name)};
 };
 
 namespace axes {
@@ -45,7 +45,9 @@ struct ep {
 
 /// Whether parameters are Replicate on the axis because the ranks along it see different data.
 template <class Axis>
-inline constexpr bool is_data_axis_v = requires { requires Axis::data; };
+inline constexpr bool is_data_axis_v = requires {
+  requires Axis::data;
+};
 
 /// Mesh axes in the order of the mesh, major first. A Spec (spec.hpp) counts axes by their place in one.
 template <class... Axes>
@@ -109,8 +111,9 @@ struct append_new {
 };
 template <class... Have, class Axis, class... Rest>
 struct append_new<AxisList<Have...>, Axis, Rest...>
-    : append_new<std::conditional_t<(std::is_same_v<Axis, Have> || ...), AxisList<Have...>, AxisList<Have..., Axis>>,
-                 Rest...> {};
+    : append_new<
+          std::conditional_t<(std::is_same_v<Axis, Have> || ...), AxisList<Have...>, AxisList<Have..., Axis>>,
+          Rest...> {};
 
 }  // namespace detail
 }  // namespace tpx

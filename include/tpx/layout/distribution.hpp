@@ -147,7 +147,8 @@ class Distribution {
         fail("tpx::Distribution: extents are not negative: " + print(element, global_, spec_, names));
       if (global_[d] > 0) room /= global_[d];
       if (room == 0)
-        fail("tpx::Distribution: a tensor's bytes are counted by 63 bits: " + print(element, global_, spec_, names));
+        fail("tpx::Distribution: a tensor's bytes are counted by 63 bits: " +
+             print(element, global_, spec_, names));
       if (!divides(d))
         fail("tpx::Distribution: dim " + std::to_string(d) + " of " + print(element, global_, spec_, names) +
              " is split into " + std::to_string(divisor(d)) + " pieces, which " + std::to_string(global_[d]) +
@@ -179,7 +180,8 @@ class Distribution {
     return held;
   }
 
-  /// The pieces in the table are those of a split by more axes: of this one they are neighbours, `group` to a piece.
+  /// The pieces in the table are those of a split by more axes: of this one they are neighbours, `group` to a
+  /// piece.
   Piece ragged_piece(int dim, const int* coordinate, int orders) const {
     const std::span<const std::int64_t> sizes = sizes_of(dim);
     std::size_t pieces = 1;
@@ -208,7 +210,8 @@ class Distribution {
     if (have == 0 || have % static_cast<std::size_t>(divisor(dim)) != 0)
       fail("tpx::Distribution: dim " + std::to_string(dim) + " of " + print(element, global_, spec_, names) +
            " is split Ragged into " + std::to_string(divisor(dim)) + " pieces: " +
-           (have == 0 ? std::string("the shape says their sizes, by with_pieces") : std::to_string(have) + " sizes were given"));
+           (have == 0 ? std::string("the shape says their sizes, by with_pieces")
+                      : std::to_string(have) + " sizes were given"));
   }
 
   Shape global_;

@@ -61,15 +61,17 @@ constexpr void a_placement_names_an_axis() {
 }
 template <bool fits, class... Facts>
 constexpr void a_dim_is_cut_one_way() {
-  static_assert(fits,
-                "tpx::layout: all axes that split one dim cut it the same way: Even, Balanced and Ragged do not mix "
-                "(see in_layout below)");
+  static_assert(
+      fits,
+      "tpx::layout: all axes that split one dim cut it the same way: Even, Balanced and Ragged do not mix "
+      "(see in_layout below)");
 }
 template <bool fits, class... Facts>
 constexpr void terms_become_one_by_one_reduction() {
-  static_assert(fits,
-                "tpx::layout: a tensor is Partial by one reduction on all of its axes: sums, maxima and minima do not "
-                "mix (see in_layout below)");
+  static_assert(
+      fits,
+      "tpx::layout: a tensor is Partial by one reduction on all of its axes: sums, maxima and minima do not "
+      "mix (see in_layout below)");
 }
 template <bool fits, class... Facts>
 constexpr void a_maximum_has_no_gradient() {
@@ -106,9 +108,7 @@ struct place<List, Placement, AxisList<Axes...>> {
       a_mesh_has_four_axes<false, mesh<List>>();
     } else {
       (the_mesh_has_the_axis<(index_of<Axes, List> >= 0), axis<Axes>, mesh<List>>(), ...);
-      ((spec =
-            index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, state) : spec),
-       ...);
+      ((spec = index_of<Axes, List> >= 0 ? placed(spec, index_of<Axes, List>, state) : spec), ...);
     }
     return spec;
   }
@@ -212,7 +212,7 @@ template <class List, std::uint32_t Bits, int P, std::size_t... I>
 struct spelled_placement<List, Bits, P, std::index_sequence<I...>>
     : placement_of<spelling_v<List, Bits>.state[P].kind, spelling_v<List, Bits>.state[P].dim,
                    spelling_v<List, Bits>.state[P].partition, spelling_v<List, Bits>.state[P].reduction,
-                   axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...> {};
+                   axis_at_t<spelling_v<List, Bits>.axis[P][I], List>...>{};
 
 template <class List, std::uint32_t Bits, class Seq>
 struct spelled_layout;
@@ -268,7 +268,8 @@ struct dual_layout<Layout<Placements...>> {
   using list = axes_of<Placements...>;
   static constexpr Spec value = spec_v<Layout<Placements...>, list>;
   static constexpr bool sums = has_gradient(value);
-  using type = layout_from_spec<list, (a_maximum_has_no_gradient<sums, in_layout<Placements...>>(), dual(value)).bits>;
+  using type =
+      layout_from_spec<list, (a_maximum_has_no_gradient<sums, in_layout<Placements...>>(), dual(value)).bits>;
 };
 
 template <class T>

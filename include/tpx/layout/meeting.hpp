@@ -39,7 +39,8 @@ inline std::vector<Piece> meetings(const Distribution& mine, const Distribution&
 /// Elements in each piece of dim `dim` of a shard.
 inline std::vector<std::int64_t> counts(const std::vector<Piece>& pieces, const Shape& shard, int dim) {
   std::vector<std::int64_t> n;
-  for (const Piece& piece : pieces) n.push_back(shard.count(0, dim) * piece.extent * shard.count(dim + 1, shard.ndim()));
+  for (const Piece& piece : pieces)
+    n.push_back(shard.count(0, dim) * piece.extent * shard.count(dim + 1, shard.ndim()));
   return n;
 }
 

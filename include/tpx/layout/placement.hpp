@@ -64,9 +64,11 @@ struct parts<Partial<Axes...>> : known_parts<Kind::partial, 0, Partition::even, 
 template <class... Axes>
 struct parts<Partial<Sum, Axes...>> : parts<Partial<Axes...>> {};
 template <class... Axes>
-struct parts<Partial<Max, Axes...>> : known_parts<Kind::partial, 0, Partition::even, Reduction::max, Axes...> {};
+struct parts<Partial<Max, Axes...>> : known_parts<Kind::partial, 0, Partition::even, Reduction::max, Axes...> {
+};
 template <class... Axes>
-struct parts<Partial<Min, Axes...>> : known_parts<Kind::partial, 0, Partition::even, Reduction::min, Axes...> {};
+struct parts<Partial<Min, Axes...>> : known_parts<Kind::partial, 0, Partition::even, Reduction::min, Axes...> {
+};
 template <int Dim, class... Axes>
 struct parts<Shard<Dim, Axes...>> : known_parts<Kind::shard, Dim, Partition::even, Reduction::sum, Axes...> {};
 template <int Dim, class... Axes>

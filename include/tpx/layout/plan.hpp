@@ -99,7 +99,8 @@ class PlanSearch {
   constexpr void visit(int at, int axis, AxisState next) {
     const Spec here{node_[at].bits};
     const AxisState s = here[axis];
-    if (s.kind == next.kind && s.reduction == next.reduction && (next.kind != Kind::shard || s.dim == next.dim)) return;
+    if (s.kind == next.kind && s.reduction == next.reduction && (next.kind != Kind::shard || s.dim == next.dim))
+      return;
     // Nothing but equal values stands for a maximum without more being done.
     if (next.reduction != Reduction::sum && s.kind != Kind::invariant && s.kind != Kind::replicate) return;
     relax(at, move_between(s, next), 1u << axis, placed(here, axis, next));

@@ -41,7 +41,9 @@ inline std::string print(std::string_view element, const Shape& global, Spec spe
     }
     if (axes.empty()) continue;
     if (!rest.empty()) rest += ' ';
-    rest += kind == Kind::replicate ? "R:" : reduction == Reduction::sum ? "P:" : std::string("P") + name(reduction) + ":";
+    rest += kind == Kind::replicate       ? "R:"
+            : reduction == Reduction::sum ? "P:"
+                                          : std::string("P") + name(reduction) + ":";
     rest += axes;
   }
   return rest.empty() ? text : text + '{' + rest + '}';
@@ -50,9 +52,12 @@ inline std::string print(std::string_view element, const Shape& global, Spec spe
 /// One state alone: `S(0)`, `S(0,balanced)`, `I`, `R`, `P(sum)`.
 inline std::string print(AxisState state) {
   switch (state.kind) {
-    case Kind::invariant: return "I";
-    case Kind::replicate: return "R";
-    case Kind::partial: return std::string("P(") + name(state.reduction) + ")";
+    case Kind::invariant:
+      return "I";
+    case Kind::replicate:
+      return "R";
+    case Kind::partial:
+      return std::string("P(") + name(state.reduction) + ")";
     case Kind::shard:
       return "S(" + std::to_string(state.dim) +
              (state.partition == Partition::even       ? ")"

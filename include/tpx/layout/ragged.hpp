@@ -54,7 +54,8 @@ inline Shape shape_on_the_way(const Shape& before, Spec from, const Shape& after
     }
     if (common > 1 && coarser(old_sizes, common) != coarser(new_sizes, common))
       fail("tpx::redistribute: dim " + std::to_string(d) +
-           " is split Ragged by the same axes before and after, and into other pieces: redistribute it to Replicate "
+           " is split Ragged by the same axes before and after, and into other pieces: redistribute it to "
+           "Replicate "
            "first");
   }
   return tables.empty() ? before : before.with_pieces(Pieces(std::move(tables)));

@@ -26,7 +26,8 @@ enum class Why : unsigned char {
 /// One operand as the rule sees it.
 struct Operand {
   Spec spec{};
-  bool carries_gradient = true;  ///< token ids and masks do not: on an axis they count as I and as R, never as P
+  bool carries_gradient =
+      true;  ///< token ids and masks do not: on an axis they count as I and as R, never as P
 };
 
 /// The rule's answer: the result's layout, or why there is none, on which axis, and what would help.
@@ -108,8 +109,9 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
       if (s.kind == Kind::shard) {
         if (rule.factor[i][s.dim] != f) {
           // The fix: the later operand follows the first where it has the factor, else it is made whole.
-          return refuse(Why::sharded_differently, i,
-                        dim >= 0 ? AxisState{Kind::shard, dim, 0, shard.partition} : AxisState{Kind::replicate, 0, 0});
+          return refuse(
+              Why::sharded_differently, i,
+              dim >= 0 ? AxisState{Kind::shard, dim, 0, shard.partition} : AxisState{Kind::replicate, 0, 0});
         }
         if (s.partition != shard.partition)
           return refuse(Why::partition_differs, i, {Kind::shard, dim, 0, shard.partition});
@@ -164,7 +166,8 @@ constexpr Verdict compare_orders(const OpRule& rule, const Operand* x, int axis,
     if (s.kind != Kind::shard) continue;
     if (first < 0) first = i;
     const int order = x[first].spec[axis].order;
-    if (s.order < order) return {Why::order_differs, axis, i, {Kind::shard, s.dim, order, s.partition}, v.result};
+    if (s.order < order)
+      return {Why::order_differs, axis, i, {Kind::shard, s.dim, order, s.partition}, v.result};
   }
   return v;
 }

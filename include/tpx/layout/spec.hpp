@@ -109,7 +109,8 @@ constexpr bool cut_one_way(Spec spec) {
 constexpr bool reduced_one_way(Spec spec) {
   for (int a = 0; a < max_axes; ++a)
     for (int b = 0; b < a; ++b)
-      if (spec[a].kind == Kind::partial && spec[b].kind == Kind::partial && spec[a].reduction != spec[b].reduction)
+      if (spec[a].kind == Kind::partial && spec[b].kind == Kind::partial &&
+          spec[a].reduction != spec[b].reduction)
         return false;
   return true;
 }

@@ -128,28 +128,28 @@ class DeviceMesh {
   /// The ranks that differ in the coordinates of the axes in `mask` (a bit for each) only.
   /// @pre they are more than one
   const Comm& communicator(unsigned mask) const {
-    TPX_EXPECTS(shared_->communicators != nullptr, "a communicator of one rank is not made: there is nobody to talk to");
+    TPX_EXPECTS(shared_->communicators != nullptr,
+                "a communicator of one rank is not made: there is nobody to talk to");
     return shared_->communicators->over(mask);
   }
   /// The same, the axes named: `mesh.communicator<dp, tp>()`.
   template <class... Some>
-    requires(sizeof...(Some) > 0)
-  const Comm& communicator() const {
+  requires(sizeof...(Some) > 0) const Comm& communicator() const {
     return communicator((0u | ... | (1u << place<Some>())));
   }
 
   /// What was sent on the mesh, where its communicator records it (comm::Recording).
-  auto& log() const
-    requires requires(const Comm& comm) { comm.log(); }
+  auto& log() const requires requires(const Comm& comm) { comm.log(); }
   {
-    TPX_EXPECTS(shared_->communicators != nullptr, "a sub-mesh of one rank has no communicator, and sends nothing");
+    TPX_EXPECTS(shared_->communicators != nullptr,
+                "a sub-mesh of one rank has no communicator, and sends nothing");
     return shared_->communicators->world().log();
   }
 
   /// Whether the other is a handle of this very mesh: the same communicators, the same context.
   bool is(const DeviceMesh& other) const {
-    return shared_ == other.shared_ ||
-           (shared_->communicators == other.shared_->communicators && shared_->context == other.shared_->context);
+    return shared_ == other.shared_ || (shared_->communicators == other.shared_->communicators &&
+                                        shared_->context == other.shared_->context);
   }
 
   /// "dp=0,tp=1"
@@ -198,7 +198,8 @@ class DeviceMesh {
 
   explicit DeviceMesh(Shared shared) : shared_(std::make_shared<const Shared>(std::move(shared))) {}
   DeviceMesh(const Grid& grid, const Comm& world, std::shared_ptr<context_type> context)
-      : DeviceMesh({grid, std::make_shared<detail::AxisCommunicators<Comm>>(world, grid, names()), std::move(context)}) {}
+      : DeviceMesh({grid, std::make_shared<detail::AxisCommunicators<Comm>>(world, grid, names()),
+                    std::move(context)}) {}
 
   /// A sub-mesh of one rank: it needs no communicator.
   template <class... More>
@@ -242,7 +243,8 @@ class DeviceMesh {
       int& size = sizes[static_cast<std::size_t>(a)];
       if (static_sizes[a] > 0 && size != 0 && size != static_sizes[a])
         fail("tpx::make_mesh: " + text(sizes) + " contradicts the mesh's type, where " +
-             std::string(names()[static_cast<std::size_t>(a)]) + " has " + std::to_string(static_sizes[a]) + " ranks");
+             std::string(names()[static_cast<std::size_t>(a)]) + " has " + std::to_string(static_sizes[a]) +
+             " ranks");
       if (static_sizes[a] > 0) size = static_sizes[a];
       if (size < 0) fail("tpx::make_mesh: an axis has at least one rank; given was " + text(sizes));
       if (size == 0) {

@@ -22,8 +22,9 @@ namespace detail {
 
 template <bool fits, class... Facts>
 constexpr void a_layer_accepts() {
-  static_assert(fits, "tpx: a layer takes activations in the layout that its Accepts names "
-                      "(see accepts, given); redistribute first, or choose another Accepts");
+  static_assert(fits,
+                "tpx: a layer takes activations in the layout that its Accepts names "
+                "(see accepts, given); redistribute first, or choose another Accepts");
 }
 template <class Placement>
 struct accepts;
@@ -37,7 +38,8 @@ inline constexpr bool is_placed = std::is_same_v<with_t<L, Placement>, L>;
 template <class Accepts, class X>
 constexpr void check_accepts() {
   if constexpr (!std::is_same_v<Accepts, Features> && !std::is_same_v<X, refused>)
-    a_layer_accepts<is_placed<Accepts, typename X::layout_type>, accepts<Accepts>, given<typename X::layout_type>>();
+    a_layer_accepts<is_placed<Accepts, typename X::layout_type>, accepts<Accepts>,
+                    given<typename X::layout_type>>();
 }
 
 /// What a bias beside activations with this placement is: I beside I, R beside anything else, because then
@@ -67,7 +69,8 @@ struct bias_beside<Axis, Invariant<Axis>> {
 /// @comm   forward: from Accepts to R: none from I and R, all_gather of x from a Shard; from Features to Gives:
 ///         none, or all_gather of y.  backward: the duals: I to R costs one all_reduce of x's size
 /// @see    arXiv:1909.08053, section 3
-template <class T, class Mesh, class Axis, int OutDims = 1, class Accepts = Invariant<Axis>, class Gives = Features>
+template <class T, class Mesh, class Axis, int OutDims = 1, class Accepts = Invariant<Axis>,
+          class Gives = Features>
 class ColumnParallelLinear {
  public:
   using weight_layout = parameter_layout_t<Mesh, Shard<1, Axis>>;
@@ -102,7 +105,8 @@ class ColumnParallelLinear {
     for (std::size_t i = 0; i < OutDims; ++i) shape[i + 1] = out[i];
     return make_weight<T, Shard<1, Axis>>(mesh, name + ".weight", shape, seed, deviation);
   }
-  static auto make_bias(const Mesh& mesh, const std::string& name, const std::array<std::int64_t, OutDims>& out) {
+  static auto make_bias(const Mesh& mesh, const std::string& name,
+                        const std::array<std::int64_t, OutDims>& out) {
     std::int64_t shape[OutDims]{};
     for (std::size_t i = 0; i < OutDims; ++i) shape[i] = out[i];
     return make_constant<T, Shard<0, Axis>>(mesh, name + ".bias", shape, T(0));
@@ -123,10 +127,11 @@ class ColumnParallelLinear {
 /// @tparam Accepts  Features: already split; Invariant<Axis>: each rank takes its slice
 /// @tparam Gives    Invariant<Axis>, Replicate<Axis>, or Shard<d, Axis> of another dim (sequence parallel)
 /// @pre    the first of the input extents is a multiple of the axis size
-/// @comm   forward: one all_reduce of y to I or R, one reduce_scatter to a Shard.  backward: from I none, from R
-///         all_reduce, from a Shard all_gather; of x to Features where it was I: all_gather
+/// @comm   forward: one all_reduce of y to I or R, one reduce_scatter to a Shard.  backward: from I none, from
+///         R all_reduce, from a Shard all_gather; of x to Features where it was I: all_gather
 /// @see    arXiv:1909.08053, section 3
-template <class T, class Mesh, class Axis, int InDims = 1, class Accepts = Features, class Gives = Invariant<Axis>>
+template <class T, class Mesh, class Axis, int InDims = 1, class Accepts = Features,
+          class Gives = Invariant<Axis>>
 class RowParallelLinear {
  public:
   using weight_layout = parameter_layout_t<Mesh, Shard<0, Axis>>;

@@ -32,10 +32,9 @@ void add_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
     tape.template give<T>(r.in[1], tape.gradient_buffer(r.out));
   } else if (const Sink<T> db = tape.template sink<T>(r.in[1])) {
     const T* dy = tape.template gradient_of<T>(r.out);
-    tape.mesh().context().launch({rows * columns, (rows + 1) * columns * std::int64_t{sizeof(T)}},
-                                 [&](const auto& exec) {
-                                   kernel::bias_gradient(exec, dy, db.data, rows, columns, db.accumulate);
-                                 });
+    tape.mesh().context().launch(
+        {rows * columns, (rows + 1) * columns * std::int64_t{sizeof(T)}},
+        [&](const auto& exec) { kernel::bias_gradient(exec, dy, db.data, rows, columns, db.accumulate); });
   }
 }
 
@@ -78,13 +77,14 @@ auto add(First&& x, Second&& y) {
     if constexpr (X::ndim == Y::ndim)
       if (!memory) memory = detail::memory_of_temporary(std::forward<Second>(y));
     auto z = detail::make_result_in<Op, T, X::ndim, over<>>(std::move(memory), x.shape(), x, y);
-    x.mesh().context().launch({rows * columns, 3 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-      if (X::ndim == Y::ndim) {
-        kernel::add(exec, a, b, z.data(), columns);
-      } else {
-        kernel::bias_add(exec, a, b, z.data(), rows, columns);
-      }
-    });
+    x.mesh().context().launch({rows * columns, 3 * rows * columns * std::int64_t{sizeof(T)}},
+                              [&](const auto& exec) {
+                                if (X::ndim == Y::ndim) {
+                                  kernel::add(exec, a, b, z.data(), columns);
+                                } else {
+                                  kernel::bias_add(exec, a, b, z.data(), rows, columns);
+                                }
+                              });
     return detail::record(
         std::move(z), &detail::add_backward<T, typename X::mesh_type>,
         [&](auto& r) {

@@ -52,8 +52,8 @@ void layer_norm_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   T* dbeta = added_to<T>(tape, r.in[2], columns, scratch_beta);
   tape.mesh().context().launch({14 * rows * columns, 5 * rows * columns * std::int64_t{sizeof(T)}},
                                [&](const auto& exec) {
-                                 kernel::layer_norm_backward(exec, x, gamma, mean, rstd, dy, dx.data, dgamma, dbeta,
-                                                             rows, columns, dx.accumulate);
+                                 kernel::layer_norm_backward(exec, x, gamma, mean, rstd, dy, dx.data, dgamma,
+                                                             dbeta, rows, columns, dx.accumulate);
                                });
 }
 
@@ -87,13 +87,12 @@ auto layer_norm(const X& x, const Gamma& gamma, const Beta& beta, double epsilon
     auto y = detail::make_result<Op, T, X::ndim, over<>>(x.shape(), x, gamma, beta);
     Buffer mean = detail::allocate<T>(x.mesh(), rows);
     Buffer rstd = detail::allocate<T>(x.mesh(), rows);
-    x.mesh().context().launch({8 * rows * columns, 2 * rows * columns * std::int64_t{sizeof(T)}},
-                              [&](const auto& exec) {
-                                kernel::layer_norm(exec, static_cast<const T*>(x.data()),
-                                                   static_cast<const T*>(gamma.data()),
-                                                   static_cast<const T*>(beta.data()), y.data(), mean.as<T>(),
-                                                   rstd.as<T>(), rows, columns, epsilon);
-                              });
+    x.mesh().context().launch(
+        {8 * rows * columns, 2 * rows * columns * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
+          kernel::layer_norm(exec, static_cast<const T*>(x.data()), static_cast<const T*>(gamma.data()),
+                             static_cast<const T*>(beta.data()), y.data(), mean.as<T>(), rstd.as<T>(), rows,
+                             columns, epsilon);
+        });
     return detail::record(
         std::move(y), &detail::layer_norm_backward<T, typename X::mesh_type>,
         [&](auto& r) {

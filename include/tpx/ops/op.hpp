@@ -30,13 +30,17 @@ template <class... Ts>
 struct elements_of;
 template <bool fits, class... Facts>
 constexpr void an_op_computes_in_float() {
-  static_assert(fits, "tpx: bfloat16 is for storing and sending: ops compute in float or double, cast<float>(x) first "
-                      "(see op, elements)");
+  static_assert(
+      fits,
+      "tpx: bfloat16 is for storing and sending: ops compute in float or double, cast<float>(x) first "
+      "(see op, elements)");
 }
 template <bool fits, class... Facts>
 constexpr void on_the_tape_or_detached() {
-  static_assert(fits, "tpx: an operand was computed from parameters off the tape, which would hide their gradients: put "
-                      "what it was computed from on the tape by tape.input(x), or detach it (see op)");
+  static_assert(
+      fits,
+      "tpx: an operand was computed from parameters off the tape, which would hide their gradients: put "
+      "what it was computed from on the tape by tape.input(x), or detach it (see op)");
 }
 
 template <class First, class...>
@@ -105,7 +109,8 @@ template <class... Xs>
 inline constexpr bool is_off_tape = (std::is_same_v<typename Xs::track_type, OffTape> || ...);
 
 template <class... Xs>
-inline constexpr bool from_parameters = is_off_tape<Xs...> || (std::is_same_v<typename Xs::track_type, Trainable> || ...);
+inline constexpr bool from_parameters = is_off_tape<Xs...> ||
+                                        (std::is_same_v<typename Xs::track_type, Trainable> || ...);
 
 /// How the result is recorded: on the tape if one of the operands is.
 template <class... Xs>
@@ -119,7 +124,8 @@ constexpr bool admits() {
   one_element<same_element<Xs...>, op<Op>, elements_of<typename Xs::element_type...>>();
   an_op_computes_in_float<fit_elements<Op, Xs...>, op<Op>, elements_of<typename Xs::element_type...>>();
   on_the_tape_or_detached<!(recorded<Xs...> && is_off_tape<Xs...>), op<Op>>();
-  if constexpr (same_mesh<Xs...> && same_element<Xs...> && fit_elements<Op, Xs...> && !(recorded<Xs...> && is_off_tape<Xs...>)) {
+  if constexpr (same_mesh<Xs...> && same_element<Xs...> && fit_elements<Op, Xs...> &&
+                !(recorded<Xs...> && is_off_tape<Xs...>)) {
     using List = typename mesh_of<Xs...>::axes;
     return admit<Op, List, mask_of<Over, List>, no_gradient_mask<Xs...>, typename Xs::layout_type...>();
   } else {
@@ -159,8 +165,9 @@ int node_on(Tape<typename X::mesh_type>& tape, const X& x) {
   }
 }
 
-/// The memory of an operand that goes with this op, where nobody else holds it: a result of as many elements may
-/// lie there, and what was just written is written again without having left the cache. Empty where there is none.
+/// The memory of an operand that goes with this op, where nobody else holds it: a result of as many elements
+/// may lie there, and what was just written is written again without having left the cache. Empty where there
+/// is none.
 template <class X>
 Buffer memory_of_temporary(X&& x) {
   if constexpr (std::is_lvalue_reference_v<X> || std::is_const_v<std::remove_reference_t<X>>) {
@@ -176,7 +183,8 @@ auto make_result_in(Buffer memory, const Shape& global, const Xs&... xs) {
   using Mesh = mesh_of<Xs...>;
   using L = result_layout_of<Op, Over, Xs...>;
   const Mesh& mesh = std::get<0>(std::tie(xs...)).mesh();
-  TPX_EXPECTS((mesh.is(xs.mesh()) && ...), mesh.coordinate_text(), "the operands of an op are on one and the same mesh");
+  TPX_EXPECTS((mesh.is(xs.mesh()) && ...), mesh.coordinate_text(),
+              "the operands of an op are on one and the same mesh");
   (xs.shard().fetch(), ...);
   if constexpr ((is_ragged(Xs::spec) || ...)) {
     const std::pair<const Shape*, Spec> operands[] = {{&xs.shape(), Xs::spec}...};

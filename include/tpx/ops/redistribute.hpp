@@ -21,8 +21,10 @@ inline constexpr Plan backward_plan_v = transposed(plan_v<From, To>);
 
 template <bool fits, class... Facts>
 constexpr void a_maximum_was_detached() {
-  static_assert(fits, "tpx::redistribute: a maximum or minimum over ranks has no gradient: detach what it is computed "
-                      "from, as in max<1>(detach(x)) (see operand)");
+  static_assert(
+      fits,
+      "tpx::redistribute: a maximum or minimum over ranks has no gradient: detach what it is computed "
+      "from, as in max<1>(detach(x)) (see operand)");
 }
 
 /// The shape of a redistributed tensor, and the one that all steps go by.
@@ -41,7 +43,8 @@ Way way_of(const X& x, const Shape& shape) {
     way.global = with_pieces_of(x.shape(), shape, Y::spec);
     way.steps = shape_on_the_way(x.shape(), X::spec, way.global, Y::spec, x.mesh().grid());
   }
-  Distribution(way.global, Y::spec, x.mesh().grid()).check(name(element_v<typename X::element_type>), Mesh::names());
+  Distribution(way.global, Y::spec, x.mesh().grid())
+      .check(name(element_v<typename X::element_type>), Mesh::names());
   return way;
 }
 
@@ -85,15 +88,17 @@ auto redistribute_shard(const X& x, const Shape& shape, Buffer shard) {
 ///   redistribute<layout_t<Shard<0, dp>>>(x)  the whole layout
 ///
 /// The steps are found while the program compiles (plan_v): the cheapest in elements sent, forward and
-/// backward together. An axis that comes to split a dim splits it last. Where a dim comes to be split Ragged, the
-/// second argument says into what pieces: redistribute<Shard<0, Ragged, tp>>(x, x.shape().with_pieces(0, {3, 0, 7})).
+/// backward together. An axis that comes to split a dim splits it last. Where a dim comes to be split Ragged,
+/// the second argument says into what pieces: redistribute<Shard<0, Ragged, tp>>(x, x.shape().with_pieces(0,
+/// {3, 0, 7})).
 ///
 /// @post   the same tensor; where no step moves anything, the same memory
 /// @comm   forward: each step's collective, of elements(step, shape, grid) elements, over the step's axes.
 ///         backward: the transposed steps in reverse: after all-gather reduce-scatter, after `I to R`, which
 ///         is free, all-reduce
-/// @throws tpx::Error where the new layout does not fit the shape: an Even dim that its axes do not divide, a Ragged
-///         one without the sizes of its pieces, or with others where the same axes split it Ragged already
+/// @throws tpx::Error where the new layout does not fit the shape: an Even dim that its axes do not divide, a
+///         Ragged one without the sizes of its pieces, or with others where the same axes split it Ragged
+///         already
 template <class... To, Tensor X>
 auto redistribute(const X& x, const Shape& shape) {
   return detail::redistribute_shard<To...>(x, shape, x.shard());

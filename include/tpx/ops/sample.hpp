@@ -152,7 +152,8 @@ auto sample(const Logits& logits, const SampleOptions& options = {}) {
     const Distribution d = logits.distribution();
     const kernel::Candidates n{d.local()[0], d.local()[1], d.piece(1).offset, valid};
     using L = detail::result_layout_of<Op, Over, Logits>;
-    const Shape rows = detail::with_pieces_of(Shape{logits.extent(0)}, logits.shape(), spec_v<L, typename Mesh::axes>);
+    const Shape rows =
+        detail::with_pieces_of(Shape{logits.extent(0)}, logits.shape(), spec_v<L, typename Mesh::axes>);
     auto y = detail::make_tensor<std::int32_t, 1, L>(logits.mesh(), rows);
     detail::Sampler<T, Mesh> sampler(logits.mesh(), axes, n, logits.data());
     if (options.temperature > 0 && options.top_k > 0 && options.top_k < valid)

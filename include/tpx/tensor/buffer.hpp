@@ -52,7 +52,8 @@ class Buffer {
     return block_ == nullptr ? nullptr : static_cast<T*>(block_->data);
   }
   std::int64_t bytes() const { return block_ == nullptr ? 0 : block_->bytes; }
-  /// Whether nobody else holds the memory, so that it may be overwritten. Borrowed memory has another holder: its owner.
+  /// Whether nobody else holds the memory, so that it may be overwritten. Borrowed memory has another holder:
+  /// its owner.
   bool unique() const { return block_ != nullptr && block_->holders == 1 && block_->owner != nullptr; }
 
   /// Brings the memory where it may be away: a parameter whose pieces lie on several ranks. Ops call it before

@@ -94,8 +94,8 @@ void reduce_scatter(const Mesh& mesh, unsigned axes, const T* send, T* recv, std
 /// @comm reduce_scatter of sum(counts) elements over `axes`
 /// @pre  there are several ranks along the axes
 template <class T, class Mesh>
-void reduce_scatter(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::span<const std::int64_t> counts,
-                    comm::Reduction reduction) {
+void reduce_scatter(const Mesh& mesh, unsigned axes, const T* send, T* recv,
+                    std::span<const std::int64_t> counts, comm::Reduction reduction) {
   const Region region("tpx::reduce_sc");
   before_host_reads(mesh);
   mesh.communicator(axes).reduce_scatter(send, recv, counts, element_v<T>, reduction, mesh.context().queue());
@@ -114,8 +114,8 @@ void all_to_all(const Mesh& mesh, unsigned axes, const T* send, T* recv, std::in
 /// @comm all_to_all of the larger of both sums, over `axes`
 /// @pre  there are several ranks along the axes
 template <class T, class Mesh>
-void all_to_all(const Mesh& mesh, unsigned axes, const T* send, std::span<const std::int64_t> to_counts, T* recv,
-                std::span<const std::int64_t> from_counts) {
+void all_to_all(const Mesh& mesh, unsigned axes, const T* send, std::span<const std::int64_t> to_counts,
+                T* recv, std::span<const std::int64_t> from_counts) {
   const Region region("tpx::all_to_all");
   before_host_reads(mesh);
   mesh.communicator(axes).all_to_all(send, to_counts, recv, from_counts, element_v<T>, mesh.context().queue());
@@ -136,7 +136,8 @@ void send_recv(const Mesh& mesh, unsigned axes, const T* send, int to, T* recv, 
   if (mesh.grid().ranks(axes) == 1) return copy_elements(mesh, send, recv, count);
   const Region region("tpx::send_recv");
   before_host_reads(mesh);
-  mesh.communicator(axes).send_recv(send, count, to, recv, count, from, element_v<T>, 0, mesh.context().queue());
+  mesh.communicator(axes).send_recv(send, count, to, recv, count, from, element_v<T>, 0,
+                                    mesh.context().queue());
 }
 
 }  // namespace tpx::detail

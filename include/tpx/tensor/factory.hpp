@@ -62,8 +62,8 @@ DTensor<T, S::ndim, L, Mesh> filled(const Mesh& mesh, const S& extents, Kernel&&
 
 /// A tensor of one value:  full<float>(mesh, layout<Shard<0, dp>>, {8, 16}, 1.0).
 ///
-/// Every factory takes its extents as a braced list, as static_extents<8, 16>, or as extents({8, 16}), which may
-/// say where a Ragged dim is cut.
+/// Every factory takes its extents as a braced list, as static_extents<8, 16>, or as extents({8, 16}), which
+/// may say where a Ragged dim is cut.
 /// @pre    each extent that is split evenly is a multiple of the sizes of the axes that split it
 /// @comm   none
 /// @throws tpx::Error, on every rank, naming the dim and the axes
@@ -93,8 +93,8 @@ auto zeros(const Mesh& mesh, L layout, const std::int64_t (&shape)[N]) {
 /// @post   the whole tensor is the same for every layout and mesh, bit for bit
 /// @comm   none
 template <class T, class Mesh, class... Placements, ExtentsLike S>
-auto uniform(const Mesh& mesh, Layout<Placements...>, const S& shape, RandomKey key,
-             double low = 0, double high = 1) {
+auto uniform(const Mesh& mesh, Layout<Placements...>, const S& shape, RandomKey key, double low = 0,
+             double high = 1) {
   return detail::filled<T, layout_t<Placements...>>(
       mesh, shape, [&](const auto& exec, T* data, const kernel::IndexMap& map) {
         kernel::fill_uniform(exec, data, map, key.seed, key.stream, low, high);
@@ -102,7 +102,7 @@ auto uniform(const Mesh& mesh, Layout<Placements...>, const S& shape, RandomKey 
 }
 template <class T, std::size_t N, class Mesh, class L>
 auto uniform(const Mesh& mesh, L layout, const std::int64_t (&shape)[N], RandomKey key, double low = 0,
-        double high = 1) {
+             double high = 1) {
   return uniform<T>(mesh, layout, extents(shape), key, low, high);
 }
 
@@ -110,8 +110,8 @@ auto uniform(const Mesh& mesh, L layout, const std::int64_t (&shape)[N], RandomK
 /// @post   the whole tensor is the same for every layout and mesh, bit for bit
 /// @comm   none
 template <class T, class Mesh, class... Placements, ExtentsLike S>
-auto normal(const Mesh& mesh, Layout<Placements...>, const S& shape, RandomKey key,
-            double mean = 0, double deviation = 1) {
+auto normal(const Mesh& mesh, Layout<Placements...>, const S& shape, RandomKey key, double mean = 0,
+            double deviation = 1) {
   return detail::filled<T, layout_t<Placements...>>(
       mesh, shape, [&](const auto& exec, T* data, const kernel::IndexMap& map) {
         kernel::fill_normal(exec, data, map, key.seed, key.stream, mean, deviation);
@@ -119,7 +119,7 @@ auto normal(const Mesh& mesh, Layout<Placements...>, const S& shape, RandomKey k
 }
 template <class T, std::size_t N, class Mesh, class L>
 auto normal(const Mesh& mesh, L layout, const std::int64_t (&shape)[N], RandomKey key, double mean = 0,
-        double deviation = 1) {
+            double deviation = 1) {
   return normal<T>(mesh, layout, extents(shape), key, mean, deviation);
 }
 

@@ -33,15 +33,24 @@ class StepRunner : public StepInPlace<T, Mesh> {
 
   Buffer run(Buffer in) {
     switch (step_.move) {
-      case Move::zero_elsewhere: return zero_elsewhere(std::move(in));
-      case Move::slice: return slice(in);
-      case Move::zero_pad: return zero_pad(in);
-      case Move::all_reduce: return all_reduce(std::move(in));
-      case Move::all_gather: return all_gather(in);
-      case Move::reduce_scatter: return reduce_scatter(in);
-      case Move::all_to_all: return all_to_all(in);
-      case Move::permute: return permute(in);
-      case Move::relabel: break;
+      case Move::zero_elsewhere:
+        return zero_elsewhere(std::move(in));
+      case Move::slice:
+        return slice(in);
+      case Move::zero_pad:
+        return zero_pad(in);
+      case Move::all_reduce:
+        return all_reduce(std::move(in));
+      case Move::all_gather:
+        return all_gather(in);
+      case Move::reduce_scatter:
+        return reduce_scatter(in);
+      case Move::all_to_all:
+        return all_to_all(in);
+      case Move::permute:
+        return permute(in);
+      case Move::relabel:
+        break;
     }
     return in;
   }
@@ -80,8 +89,8 @@ class StepRunner : public StepInPlace<T, Mesh> {
     const std::int64_t inner = after_.count(d + 1, after_.ndim());
     const std::int64_t first = to_.piece(d).offset - from_.piece(d).offset;
     Buffer out = memory(after_.count());
-    copy_block(in.as<T>() + first * inner, before_[d] * inner, out.as<T>(), after_[d] * inner, before_.count(0, d),
-               std::min(before_[d], after_[d]) * inner);
+    copy_block(in.as<T>() + first * inner, before_[d] * inner, out.as<T>(), after_[d] * inner,
+               before_.count(0, d), std::min(before_[d], after_[d]) * inner);
     return out;
   }
 
@@ -91,8 +100,8 @@ class StepRunner : public StepInPlace<T, Mesh> {
     const std::int64_t first = from_.piece(d).offset - to_.piece(d).offset;
     Buffer out = memory(after_.count());
     fill_zero(out, after_.count());
-    copy_block(in.as<T>(), before_[d] * inner, out.as<T>() + first * inner, after_[d] * inner, before_.count(0, d),
-               std::min(before_[d], after_[d]) * inner);
+    copy_block(in.as<T>(), before_[d] * inner, out.as<T>() + first * inner, after_[d] * inner,
+               before_.count(0, d), std::min(before_[d], after_[d]) * inner);
     return out;
   }
 
@@ -113,7 +122,8 @@ class StepRunner : public StepInPlace<T, Mesh> {
     const int d = step_.from[axis_].dim;
     const std::int64_t rows = before_.count(0, d);
     Buffer gathered = memory(after_.count());  // (ranks, rows, width)
-    if (rows > 1 && this->exchange_in_place(comm::Collective::all_gather, in, gathered, d, d, after_.count(), true))
+    if (rows > 1 &&
+        this->exchange_in_place(comm::Collective::all_gather, in, gathered, d, d, after_.count(), true))
       return gathered;
     if (even_in_order(step_.from)) {
       detail::all_gather(mesh_, step_.axes, in.as<T>(), gathered.as<T>(), before_.count());
@@ -135,7 +145,8 @@ class StepRunner : public StepInPlace<T, Mesh> {
     } else {
       const std::vector<Piece> pieces = meetings(from_, to_, d);
       const Buffer packed = pack(in, pieces, d);
-      detail::reduce_scatter(mesh_, step_.axes, packed.as<T>(), out.as<T>(), counts(pieces, before_, d), reduction);
+      detail::reduce_scatter(mesh_, step_.axes, packed.as<T>(), out.as<T>(), counts(pieces, before_, d),
+                             reduction);
     }
     return out;
   }
@@ -167,8 +178,9 @@ class StepRunner : public StepInPlace<T, Mesh> {
     return out;
   }
 
-  /// To each rank along the step's axes what its shard after the step has in common with this one's before, where
-  /// pieces are uneven: told apart along dim `sent` of the latter; what comes back along dim `received` of the former.
+  /// To each rank along the step's axes what its shard after the step has in common with this one's before,
+  /// where pieces are uneven: told apart along dim `sent` of the latter; what comes back along dim `received`
+  /// of the former.
   Buffer exchange(const Buffer& in, int sent, int received) {
     Buffer incoming = memory(after_.count());
     const std::int64_t most = std::max(before_.count(), after_.count());
@@ -199,7 +211,8 @@ class StepRunner : public StepInPlace<T, Mesh> {
 template <class T, class Mesh>
 Buffer run_plan(const Mesh& mesh, const Plan& plan, const Shape& global, Buffer shard) {
   for (int i = 0; i < plan.count; ++i)
-    if (step_moves(mesh, plan.step[i])) shard = StepRunner<T, Mesh>(mesh, plan.step[i], global).run(std::move(shard));
+    if (step_moves(mesh, plan.step[i]))
+      shard = StepRunner<T, Mesh>(mesh, plan.step[i], global).run(std::move(shard));
   return shard;
 }
 

@@ -39,7 +39,8 @@ class StepInPlace : public StepPieces<T, Mesh> {
                          std::int64_t elements, bool even) {
     return read(what, in, elements, even, [&](std::span<const void* const> shards) {
       const std::size_t p = shards.size();
-      for (std::size_t turn = 0; turn < p; ++turn) {  // each begins with its own, so that not all read one rank's
+      for (std::size_t turn = 0; turn < p;
+           ++turn) {  // each begins with its own, so that not all read one rank's
         const std::size_t k = (static_cast<std::size_t>(place()) + turn) % p;
         take(static_cast<const T*>(shards[k]), static_cast<int>(k), out.as<T>(), std::min(i, j),
              std::max(i, j));

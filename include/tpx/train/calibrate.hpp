@@ -92,8 +92,9 @@ void observe(Step& step, const Mesh& mesh, int steps, std::vector<TimedLaunch>& 
   if (fastest.empty()) step();  // the first one allocates
   for (int i = 0; i < steps; ++i) {
     std::vector<TimedLaunch> launches;
-    mesh.context().set_observer(
-        [&](const Launch& launch, double seconds) { launches.push_back({launch, seconds}); });
+    mesh.context().set_observer([&](const Launch& launch, double seconds) {
+      launches.push_back({launch, seconds});
+    });
     step();
     mesh.context().set_observer({});
     if (fastest.empty() || seconds_of(launches) < seconds_of(fastest)) fastest = std::move(launches);
@@ -225,7 +226,8 @@ Cluster calibrate(const Comm& comm) {
       times.add(std::string(launch.op), size, time);
     }
     // What a step takes beside its kernels: the tape, the shapes, the pool.
-    beside.push_back((sample.seconds - detail::seconds_of(sample.launches)) / static_cast<double>(sample.launches.size()));
+    beside.push_back((sample.seconds - detail::seconds_of(sample.launches)) /
+                     static_cast<double>(sample.launches.size()));
   }
   std::sort(beside.begin(), beside.end());
   cluster.launch = std::max(beside[beside.size() / 2], 0.0);  // the median

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: a sum over dp of maxima over tp is not a maximum over tp of sums over dp
-// expect: tpx::layout: a tensor is Partial by one reduction on all of its axes: sums, maxima and minima do not mix
+// expect: tpx::layout: a tensor is Partial by one reduction on all of its axes: sums, maxima and minima do not
+// mix
 #include <tpx/layout/layout.hpp>
 using namespace tpx;
 using namespace tpx::axes;

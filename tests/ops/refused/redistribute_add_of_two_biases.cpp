@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: one bias and one residual are added to a sum
-// expect: tpx::redistribute_add: what is added is a bias of fewer dims, a residual of as many, or both in this order
+// expect: tpx::redistribute_add: what is added is a bias of fewer dims, a residual of as many, or both in this
+// order
 #include <tpx/ops/redistribute_add.hpp>
 #include <tpx/tensor/make_mesh.hpp>
 using namespace tpx;

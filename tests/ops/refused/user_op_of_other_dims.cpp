@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: a user's rule is for operands of the dims that it is called with
-// expect: tpx::user_op: the op's rule is for as many operands as it is called with, and for their numbers of dims
+// expect: tpx::user_op: the op's rule is for as many operands as it is called with, and for their numbers of
+// dims
 #include <tpx/ops/user_op.hpp>
 #include <tpx/tensor/make_mesh.hpp>
 using namespace tpx;
