@@ -6,6 +6,7 @@
 //   explain --mesh dp=2,tp=4 --from 'f32[64,64]{P:tp}' --to 'f32[64@tp,64]'
 //   explain --mesh pp=4 --schedule 1f1b --micro-batches 8 --svg schedule.svg
 //   explain --mesh dp=8,tp=8 --model gpt --hidden 12288 --layers 96 --heads 96 --context 2048 --batch 64
+//   explain --mesh tp=8 --model llama --sequence-parallel --kv-heads 8 --ffn 14336 --hidden 4096 --heads 32
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -16,7 +17,7 @@
 #include <tpx/layout/plan_text.hpp>
 #include <tpx/train/pipeline_picture.hpp>
 
-#include "explain/gpt_step.hpp"
+#include "explain/model_step.hpp"
 #include "explain/options.hpp"
 #include "support/result.hpp"
 
@@ -118,7 +119,7 @@ int run(const Options& options) {
   if (!options.schedule.empty()) facts.push_back(show_schedule(mesh, options));
   if (!options.from.empty()) facts.push_back(show_plan(options.from, options.to, mesh));
   if (!options.model.empty()) {
-    const GptStep step = run_gpt_step(mesh, options);
+    const ModelStep step = run_model_step(mesh, options);
     print(step, options);
     facts.emplace_back(options.model, explain::facts(step));
   }

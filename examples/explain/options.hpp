@@ -25,6 +25,9 @@ struct Options {
   std::int64_t layers = 4;
   std::int64_t hidden = 256;
   std::int64_t heads = 16;
+  std::int64_t kv_heads = 0;  ///< 0: as many as heads
+  std::int64_t ffn = 0;       ///< features inside the MLP; 0: four times hidden
+  bool sequence_parallel = false;
   std::int64_t context = 128;
   std::int64_t vocabulary = 1024;
   std::int64_t batch = 16;
@@ -66,10 +69,16 @@ inline std::optional<int> read_options(int argc, char** argv, Options& options) 
   to->type_name("TENSOR")->needs(from);
   app.add_option("--model", options.model, "what a training step of it communicates, on the axes dp and tp")
       ->type_name("NAME")
-      ->check(CLI::IsMember({"gpt"}));
+      ->check(CLI::IsMember({"gpt", "llama"}));
   app.add_option("--layers", options.layers, "transformer blocks")->check(example::between(1, 10000));
   app.add_option("--hidden", options.hidden, "features of an activation, a multiple of heads")->check(positive);
   app.add_option("--heads", options.heads, "attention heads, a multiple of tp")->check(positive);
+  app.add_option("--kv-heads", options.kv_heads, "of keys and values, for llama; 0: as many as heads")
+      ->check(example::between(0, 1e7));
+  app.add_option("--ffn", options.ffn, "features inside the MLP, a multiple of tp; 0: four times hidden")
+      ->check(example::between(0, 1e7));
+  app.add_flag("--sequence-parallel", options.sequence_parallel,
+               "llama's stream of activations is split over the positions");
   app.add_option("--context", options.context, "positions of a sample")->check(positive);
   app.add_option("--vocabulary", options.vocabulary, "kinds of tokens, a multiple of tp")->check(positive);
   app.add_option("--batch", options.batch, "samples in a step over all ranks, a multiple of dp")
@@ -83,7 +92,11 @@ inline std::optional<int> read_options(int argc, char** argv, Options& options) 
     std::fprintf(stderr, "error: --svg requires --tensor or --schedule\n");
     return 2;
   }
-  if (!draws && options.from.empty()) options.model = "gpt";
+  if (!draws && options.from.empty() && options.model.empty()) options.model = "gpt";
+  if (options.model != "llama" && (options.kv_heads != 0 || options.sequence_parallel)) {
+    std::fprintf(stderr, "error: --kv-heads and --sequence-parallel require --model llama\n");
+    return 2;
+  }
   return std::nullopt;
 }
 
