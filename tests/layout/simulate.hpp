@@ -124,6 +124,12 @@ inline Locals scatter(const Tensor& whole, tpx::Spec spec, const tpx::Grid& grid
   return locals;
 }
 
+/// Two terms of one element together.
+inline double combined(tpx::Reduction reduction, double a, double b) {
+  if (reduction == tpx::Reduction::sum) return a + b;
+  return reduction == tpx::Reduction::max ? std::fmax(a, b) : std::fmin(a, b);
+}
+
 /// The tensor that the ranks hold, if what they hold is one in this layout: shards of the right extents,
 /// and the same on ranks that are to have the same.
 inline std::optional<Tensor> gather(const Locals& locals, const tpx::Shape& shape, tpx::Spec spec,
@@ -150,13 +156,7 @@ inline std::optional<Tensor> gather(const Locals& locals, const tpx::Shape& shap
     for_each_element(d, [&](std::int64_t i, std::int64_t at) {
       const bool first_term = !met[static_cast<std::size_t>(at)];
       met[static_cast<std::size_t>(at)] = true;
-      if (first_term)
-        whole[at] = local[i];
-      else if (reduction == tpx::Reduction::sum)
-        whole[at] += local[i];
-      else
-        whole[at] =
-            reduction == tpx::Reduction::max ? std::fmax(whole[at], local[i]) : std::fmin(whole[at], local[i]);
+      whole[at] = first_term ? local[i] : combined(reduction, whole[at], local[i]);
     });
   }
   return whole;
@@ -178,6 +178,9 @@ inline std::optional<Locals> execute(const tpx::Step& step, const Locals& before
   const bool reduces = step.move == tpx::Move::all_reduce || step.move == tpx::Move::reduce_scatter;
   const bool exchanges = step.move == tpx::Move::all_gather || step.move == tpx::Move::all_to_all ||
                          step.move == tpx::Move::permute;
+  tpx::Reduction reduction = tpx::Reduction::sum;
+  for (int a = 0; a < grid.axes; ++a)
+    if (step.from[a].kind == tpx::Kind::partial) reduction = step.from[a].reduction;
   Locals after;
   for (int rank = 0; rank < ranks; ++rank) {
     const tpx::Grid here = domain::seen_from(grid, rank);
@@ -197,8 +200,8 @@ inline std::optional<Locals> execute(const tpx::Step& step, const Locals& before
       bool used = false;
       for_each_element(to, [&](std::int64_t i, std::int64_t at) {
         if (!has[static_cast<std::size_t>(at)]) return;
-        local[i] += sent[at];
-        ++found[static_cast<std::size_t>(i)];
+        local[i] =
+            found[static_cast<std::size_t>(i)]++ == 0 ? sent[at] : combined(reduction, local[i], sent[at]);
         used = true;
       });
       sources += used;

@@ -93,10 +93,12 @@ constexpr bool is_step(const Step& step, bool relabels_besides) {
       return false;
   }
   const bool several = (step.axes & (step.axes - 1)) != 0;
-  return step.axes != 0 && (!several || step.move == Move::all_reduce || step.move == Move::permute ||
-                            (step.move == Move::reduce_scatter && split_one_dim_last(step.to, step.axes)) ||
-                            (step.move == Move::all_gather && split_one_dim_last(step.from, step.axes)) ||
-                            (relabels_besides && step.move == Move::relabel));
+  return step.axes != 0 &&
+         (!several || step.move == Move::all_reduce || step.move == Move::permute ||
+          (step.move == Move::reduce_scatter && split_one_dim_last(step.to, step.axes)) ||
+          (step.move == Move::all_gather && split_one_dim_last(step.from, step.axes)) ||
+          (relabels_besides && step.move == Move::slice && split_one_dim_last(step.to, step.axes)) ||
+          (relabels_besides && step.move == Move::relabel));
 }
 
 /// @post the steps lead from `from` to `to`, and their transposes from dual(to) to dual(from)
@@ -138,11 +140,10 @@ tpx::Shape shape_for(Spec from, Spec to, const tpx::Grid& grid, int ndim, std::i
   return shape;
 }
 
-/// Runs the plan on data of all ranks, and its transpose on a gradient's.
-void check_execution(Spec from, Spec to, const tpx::Grid& grid, const tpx::Shape& shape,
-                     simulate::Random& random) {
-  const Plan plan = tpx::make_plan(from, to);
-  const simulate::Tensor value = simulate::random_tensor(shape, random);
+/// Runs the plan on data of all ranks: what they hold before each step and after the last.
+std::vector<simulate::Locals> check_values(const Plan& plan, Spec from, const tpx::Grid& grid,
+                                           const tpx::Shape& shape, const simulate::Tensor& value,
+                                           simulate::Random& random) {
   std::vector<simulate::Locals> values{simulate::scatter(value, from, grid, random)};
   for (int i = 0; i < plan.count; ++i) {
     CAPTURE(std::string(tpx::name(plan.step[i].move)));
@@ -154,6 +155,15 @@ void check_execution(Spec from, Spec to, const tpx::Grid& grid, const tpx::Shape
     REQUIRE(whole);
     CHECK(simulate::near(*whole, value));
   }
+  return values;
+}
+
+/// The same, and its transpose on a gradient's.
+void check_execution(Spec from, Spec to, const tpx::Grid& grid, const tpx::Shape& shape,
+                     simulate::Random& random) {
+  const Plan plan = tpx::make_plan(from, to);
+  const simulate::Tensor value = simulate::random_tensor(shape, random);
+  const std::vector<simulate::Locals> values = check_values(plan, from, grid, shape, value, random);
 
   // The loss is <gradient, value after the plan>: its gradient with respect to the value before it is the
   // same tensor, in the dual of the layout there.
@@ -213,8 +223,8 @@ Cost cost_of(const Plan& plan) {
 }
 
 /// The cheapest way between two layouts, by relaxing all moves between all states until nothing changes.
-/// States: each axis that changes, or stands behind one that changes on its dim, is where it was, where it
-/// will be, or R; the axes on a dim are some of those of one end.
+/// States: each axis that changes, or stands behind one that changes on its dim, is anywhere; the axes on a dim
+/// are some of those of one end.
 Cost cheapest(Spec from, Spec to, int axes, int ndim) {
   unsigned mask = changed_axes(from, to);
   for (bool grows = true; grows;) {
@@ -228,12 +238,10 @@ Cost cheapest(Spec from, Spec to, int axes, int ndim) {
             grows = true;
           }
   }
-  const auto same = [](tpx::AxisState s, tpx::AxisState t) { return s.kind == t.kind && s.dim == t.dim; };
   std::vector<Spec> states;
   domain::for_each_spec(axes, ndim, [&](Spec spec) {
     for (int a = 0; a < axes; ++a) {
       if (!(mask >> a & 1u) && !(spec[a] == from[a])) return;
-      if (!same(spec[a], from[a]) && !same(spec[a], to[a]) && spec[a].kind != Kind::replicate) return;
     }
     for (int d = 0; d < ndim; ++d) {
       bool within_from = true, within_to = true;
@@ -282,17 +290,18 @@ Cost cheapest(Spec from, Spec to, int axes, int ndim) {
         }
         // Several that reduce together, onto a dim or not; that are gathered; that change their order on a dim.
         bool reduce = true, permute = true, scatter = split_one_dim_last(t, differs),
-             gather = split_one_dim_last(s, differs);
+             gather_same = split_one_dim_last(s, differs), gather = gather_same;
         for (int a = 0; a < axes; ++a) {
           if (!(differs >> a & 1u)) continue;
           reduce = reduce && is_in_table(Move::all_reduce, s[a].kind, t[a].kind);
           scatter = scatter && is_in_table(Move::reduce_scatter, s[a].kind, t[a].kind);
           gather = gather && s[a].kind == Kind::shard && t[a].kind == Kind::replicate;
+          gather_same = gather_same && s[a].kind == Kind::shard && t[a].kind == Kind::invariant;
           permute = permute && s[a].kind == Kind::shard && t[a].kind == Kind::shard && s[a].dim == t[a].dim;
         }
         if (reduce) relax({Move::all_reduce, differs, s, t});
         if (scatter) relax({Move::reduce_scatter, differs, s, t});
-        if (gather) relax({Move::all_gather, differs, s, t});
+        if (gather || gather_same) relax({Move::all_gather, differs, s, t});
         if (permute) relax({Move::permute, differs, s, t});
       }
     }
@@ -355,6 +364,34 @@ TEST_CASE("plan: executed on data: random pairs on three axes") {
     CAPTURE(text(from, to, 3, 2));
     check_execution(from, to, grid, shape_for(from, to, grid, 2, 1), random);
   });
+}
+
+TEST_CASE("plan: executed on data: sums, maxima and minima, two of them on two axes") {
+  const tpx::Grid grid = domain::grid(2, 3);
+  constexpr tpx::AxisState states[] = {{},
+                                       {Kind::replicate},
+                                       {Kind::shard, 0, 0},
+                                       {Kind::partial},
+                                       {Kind::partial, 0, 0, tpx::Partition::even, tpx::Reduction::max},
+                                       {Kind::partial, 0, 0, tpx::Partition::even, tpx::Reduction::min}};
+  std::vector<Spec> all;
+  for (const tpx::AxisState& dp : states)
+    for (tpx::AxisState tp : states) {
+      if (dp.kind == Kind::shard && tp.kind == Kind::shard) tp.order = 1;
+      const Spec spec = Spec{}.with(0, dp).with(1, tp);
+      if (tpx::detail::reduced_one_way(spec)) all.push_back(spec);
+    }
+  CHECK(all.size() == 30);
+  simulate::Random random(5);
+  for (const Spec from : all)
+    for (const Spec to : all) {
+      CAPTURE(text(from, to, 2, 2));
+      const tpx::Shape shape{6, 2};
+      const Plan plan = tpx::make_plan(from, to);
+      const auto values = check_values(plan, from, grid, shape, simulate::random_tensor(shape, random), random);
+      CHECK((plan.count > 0) == !(from == to));
+      CHECK((plan.count == 0 || plan.step[plan.count - 1].to == to));
+    }
 }
 
 TEST_CASE("plan: no cheaper way, forward and backward together, and none with fewer steps") {

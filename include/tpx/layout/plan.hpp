@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include <tpx/layout/nominal_cost.hpp>
 
@@ -13,9 +14,10 @@ namespace detail {
 /// together, then in steps; among equals the one found first.
 ///
 /// Only axes that change are touched, and those that split a dim behind one that changes; each is where it
-/// was, where it will be, or Replicate. No dim is ever split by axes that split it neither before nor
-/// after: what the two layouts divide evenly, every layout on the way does. A Ragged dim is split by the first
-/// of the axes that split it before or after, because that is what its sizes tell.
+/// was, where it will be, Replicate, or Partial: pieces in fields of zeros, of which a part is cut out before
+/// they are summed. No dim is ever split by axes that split it neither before nor after: what the two layouts
+/// divide evenly, every layout on the way does. A Ragged dim is split by the first of the axes that split it
+/// before or after, because that is what its sizes tell.
 class PlanSearch {
  public:
   constexpr PlanSearch(Spec from, Spec to) : from_(from), to_(to) {
@@ -54,7 +56,7 @@ class PlanSearch {
     unsigned axes;
     bool done;
   };
-  static constexpr int max_nodes = 512;
+  static constexpr int max_nodes = 1024;
 
   static constexpr bool behind(Spec spec, int a, int b) {
     return spec[a].kind == Kind::shard && spec[b].kind == Kind::shard && spec[a].dim == spec[b].dim &&
@@ -89,6 +91,7 @@ class PlanSearch {
       visit(at, a, to_[a]);
       visit(at, a, {Kind::replicate});
       visit(at, a, from_[a]);
+      if (here[a].kind != Kind::partial) visit(at, a, {Kind::partial});
     }
     fuse_reductions(at);
     fuse_scatters(at);
@@ -101,6 +104,8 @@ class PlanSearch {
     const AxisState s = here[axis];
     if (s.kind == next.kind && s.reduction == next.reduction && (next.kind != Kind::shard || s.dim == next.dim))
       return;
+    // Terms of one reduction are no terms of another: they are reduced in between.
+    if (s.kind == Kind::partial && next.kind == Kind::partial) return;
     // Nothing but equal values stands for a maximum without more being done.
     if (next.reduction != Reduction::sum && s.kind != Kind::invariant && s.kind != Kind::replicate) return;
     relax(at, move_between(s, next), 1u << axis, placed(here, axis, next));
@@ -146,20 +151,24 @@ class PlanSearch {
     }
   }
 
-  /// And backwards: axes that split a dim, the last of those that do, are gathered in one collective.
+  /// And backwards: axes that split a dim, the last of those that do, are gathered in one collective. To I, the
+  /// gradient is cut for all of them at once.
   constexpr void fuse_gathers(int at) {
     const Spec here{node_[at].bits};
     for (int a = 0; a < max_axes; ++a) {
       if (here[a].kind != Kind::shard || here[a].order != 0) continue;
       const int dim = here[a].dim;
-      Spec next = here;
+      Spec next = here, same = here;
       unsigned set = 0;
       for (int place = shard_count(here, dim) - 1; place >= 0; --place) {
         const int axis = shard_axis(here, dim, place);
         if (!(mask_ >> axis & 1u)) break;
         next = placed(next, axis, {Kind::replicate});
+        same = placed(same, axis, {Kind::invariant});
         set |= 1u << axis;
-        if ((set & (set - 1)) != 0) relax(at, Move::all_gather, set, next);
+        if ((set & (set - 1)) == 0) continue;
+        relax(at, Move::all_gather, set, next);
+        relax(at, Move::all_gather, set, same);
       }
     }
   }
@@ -222,10 +231,13 @@ class PlanSearch {
   }
 
   constexpr void relax(int at, Move move, unsigned axes, Spec next) {
-    if (!cut_one_way(next) || !reduced_one_way(next) || !splits_as_one_end(next)) return;
     const Step step{move, axes, Spec{node_[at].bits}, next};
     const std::int64_t cost =
         node_[at].cost + max_nodes * (nominal_cost(step) + nominal_cost(transposed(step))) + 1;
+    // The goal was reached for less: what compilers need not look at.
+    if (cost >= known_) return;
+    if (!cut_one_way(next) || !reduced_one_way(next) || !splits_as_one_end(next)) return;
+    if (next.bits == to_.bits) known_ = cost;
     int i = 0;
     while (i < count_ && node_[i].bits != next.bits) ++i;
     if (i == count_) {
@@ -249,6 +261,7 @@ class PlanSearch {
   Spec from_;
   Spec to_;
   unsigned mask_ = 0;
+  std::int64_t known_ = std::numeric_limits<std::int64_t>::max();  // of the cheapest way found so far
   int count_ = 0;
   Node node_[max_nodes]{};
 };
