@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <sstream>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -261,6 +262,38 @@ void send_recv(const Comm& comm, std::int64_t n, Differences& found) {
   found.compare(label<T>("send_recv", n), got, n + from, [&](std::int64_t i) { return value<T>(from, i); });
 }
 
+/// A NaN of each rank in turn, beside which there are larger and smaller elements: it is the largest and the
+/// smallest.
+template <class T, class Comm>
+void extremes_of_nan(const Comm& comm, std::int64_t n, Differences& found) {
+  const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
+  for (int rank = 0; rank < comm.size() && n > 0; ++rank) {
+    const std::int64_t place = (comm.size() - 1) * n + n / 2;  // of the last rank's block, and not alone in it
+    std::vector<T> mine = held<T>(comm.rank(), n * comm.size());
+    if (comm.rank() == rank) mine[at(place)] = mine[at(n - 1)] = static_cast<T>(std::nanf(""));
+    for (const Reduction reduction : {Reduction::max, Reduction::min}) {
+      const auto check = [&](const char* what, const std::vector<T>& got, std::int64_t first) {
+        for (std::int64_t i = 0; i < static_cast<std::int64_t>(got.size()); ++i) {
+          const float is = static_cast<float>(got[at(i)]);
+          const bool is_right = first + i == place || first + i == n - 1
+                                    ? std::isnan(is)
+                                    : is == static_cast<float>(reduced<T>(comm.size(), first + i, reduction));
+          if (!is_right)
+            return found.expect(label<T>(what, n) + " " + name(reduction) + " with a NaN of rank " +
+                                    std::to_string(rank) + ": element " + std::to_string(first + i) + " is " +
+                                    std::to_string(is),
+                                false);
+        }
+      };
+      std::vector<T> all(mine.size()), block(at(n));
+      comm.all_reduce(mine.data(), all.data(), n * comm.size(), element_v<T>, reduction);
+      check("all_reduce", all, 0);
+      comm.reduce_scatter(mine.data(), block.data(), n, element_v<T>, reduction);
+      check("reduce_scatter", block, comm.rank() * n);
+    }
+  }
+}
+
 /// Everything for one element type and count.
 template <class T, class Comm>
 std::string collectives(const Comm& comm, std::int64_t n) {
@@ -278,6 +311,7 @@ std::string collectives(const Comm& comm, std::int64_t n) {
   broadcast<T>(comm, n, found);
   send_and_recv<T>(comm, n, found);
   send_recv<T>(comm, n, found);
+  if constexpr (!std::is_integral_v<T>) extremes_of_nan<T>(comm, n, found);
   comm.barrier();
   return found.text();
 }

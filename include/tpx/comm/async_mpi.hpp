@@ -91,8 +91,8 @@ struct Nonblocking<Mpi> {
       const void* from =
           terms.send == terms.recv ? MPI_IN_PLACE : detail::advance(terms.send, at, terms.element);
       detail::check_mpi(MPI_Iallreduce(from, detail::advance(terms.recv, at, terms.element), n,
-                                       detail::mpi_type(terms.element), detail::mpi_op(reduction),
-                                       comm.native(), pending.next()),
+                                       detail::mpi_type(terms.element),
+                                       detail::mpi_op(reduction, terms.element), comm.native(), pending.next()),
                         "MPI_Iallreduce");
     });
     return pending;
@@ -131,7 +131,7 @@ struct Nonblocking<Mpi> {
     if (sum == 0) return pending;
     const auto terms = pending.terms(send, sum, recv, detail::count_of(counts, comm.rank()), element);
     const MPI_Datatype type = detail::mpi_type(terms.element);
-    const MPI_Op op = detail::mpi_op(reduction);
+    const MPI_Op op = detail::mpi_op(reduction, terms.element);
     if (sum <= detail::max_count()) {
       detail::check_mpi(MPI_Ireduce_scatter(terms.send, terms.recv, pending.keep(in_ints(counts)), type, op,
                                             comm.native(), pending.next()),

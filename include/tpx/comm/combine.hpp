@@ -44,10 +44,12 @@ inline void convert(void* to, Element as, const void* from, Element element, std
   }
 }
 
+/// A NaN is the largest and the smallest, whichever of the two it is.
 template <Reduction R, class T>
 constexpr T combined(T a, T b) {
-  if constexpr (R == Reduction::max) return a < b ? b : a;
-  if constexpr (R == Reduction::min) return b < a ? b : a;
+  // Without a branch, so that loops of it vectorise.
+  if constexpr (R == Reduction::max) return ((a > b) | (a != a)) ? a : b;
+  if constexpr (R == Reduction::min) return ((a < b) | (a != a)) ? a : b;
   // Integers wrap around, as MPI's do; signed overflow would be undefined.
   if constexpr (std::is_integral_v<T>) {
     using Unsigned = std::make_unsigned_t<T>;

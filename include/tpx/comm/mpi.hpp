@@ -124,7 +124,7 @@ class Mpi {
     detail::for_each_part(count, [&](std::int64_t at, int n) {
       const void* from = send == recv ? MPI_IN_PLACE : detail::advance(send, at, element);
       check(MPI_Allreduce(from, detail::advance(recv, at, element), n, detail::mpi_type(element),
-                          detail::mpi_op(reduction), live()),
+                          detail::mpi_op(reduction, element), live()),
             "all_reduce", count);
     });
   }
@@ -151,7 +151,7 @@ class Mpi {
                                                        detail::Blocks(count_per_rank), reduction),
                    "reduce_scatter", count_per_rank);
     const MPI_Datatype type = detail::mpi_type(element);
-    const MPI_Op op = detail::mpi_op(reduction);
+    const MPI_Op op = detail::mpi_op(reduction, element);
     if (count_per_rank <= detail::max_count()) {
       if (count_per_rank == 0) return;
       check(MPI_Reduce_scatter_block(send, recv, static_cast<int>(count_per_rank), type, op, live()),

@@ -72,7 +72,7 @@ inline int all_gather_uneven(MPI_Comm comm, int rank, const void* send, void* re
 inline int reduce_scatter_uneven(MPI_Comm comm, const void* send, void* recv, Counts counts, Element element,
                                  Reduction reduction) {
   const MPI_Datatype type = mpi_type(element);
-  const MPI_Op op = mpi_op(reduction);
+  const MPI_Op op = mpi_op(reduction, element);
   const std::int64_t sum = sum_of(counts);
   if (sum == 0) return MPI_SUCCESS;
   if (sum <= max_count()) {
