@@ -85,11 +85,17 @@ inline constexpr int index_of<Axis, AxisList<Axes...>> = [] {
   return at;
 }();
 
-/// Bit set of the places of `over<...>`'s axes in List.
+/// Bit set of the places of `over<...>`'s axes in List, of those that List has.
 template <class Over, class List>
 inline constexpr unsigned mask_of = 0;
 template <class... Axes, class List>
-inline constexpr unsigned mask_of<over<Axes...>, List> = (0u | ... | (1u << index_of<Axes, List>));
+inline constexpr unsigned mask_of<over<Axes...>, List> =
+    (0u | ... | (index_of<Axes, List> < 0 ? 0u : 1u << (index_of<Axes, List> & 31)));
+
+template <class Over, class List>
+inline constexpr bool names_axes_of = true;
+template <class... Axes, class List>
+inline constexpr bool names_axes_of<over<Axes...>, List> = ((index_of<Axes, List> >= 0) && ...);
 
 template <int I, class List>
 struct axis_at;

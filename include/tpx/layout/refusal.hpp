@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -27,6 +28,8 @@ struct refused {
   double& operator()(Index...) const {
     return *data();
   }
+  double norm() const { return 0; }
+  std::nullptr_t factor() const { return nullptr; }
 };
 
 namespace detail {
@@ -121,6 +124,17 @@ constexpr void rule_partial_sum() {
   static_assert(fits,
                 "tpx: a sum takes Partial in all of its operands or in none: a term that is not Partial would "
                 "be counted once per rank (see op, operand, on, fix)");
+}
+
+template <bool fits, class... Facts>
+constexpr void over_names_axes_of_the_mesh() {
+  static_assert(fits, "tpx: over<...> names only axes that the mesh has (see over, mesh)");
+}
+/// Whether List has the axes of `over<...>`; where not, the error that says so.
+template <class Over, class List>
+constexpr bool check_over() {
+  over_names_axes_of_the_mesh<names_axes_of<Over, List>, Over, mesh<List>>();
+  return names_axes_of<Over, List>;
 }
 
 template <Why why, class... Facts>

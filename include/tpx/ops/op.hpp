@@ -7,12 +7,14 @@
 
 #include <tpx/autodiff/tape.hpp>
 #include <tpx/core/bfloat16.hpp>
+#include <tpx/core/element.hpp>
 #include <tpx/layout/ragged.hpp>
 #include <tpx/layout/refusal.hpp>
 
 /// What every op has in common. An op states its rule (`struct ops::NAME { static constexpr OpRule rule; }`),
 /// asks `admits` whether its operands' layouts fit, computes on local shards, and records a backward that
-/// does the same. The result's layout, the refusals and the gradient's layouts follow from the rule.
+/// does the same. The result's layout, the refusals and the gradient's layouts follow from the rule. Besides it
+/// may say `static constexpr bool takes_bfloat16 = true`, and computes_fractions where it is no op on integers.
 namespace tpx {
 namespace detail {
 
@@ -24,7 +26,9 @@ template <class... Meshes>
 struct meshes;
 template <bool fits, class... Facts>
 constexpr void one_element() {
-  static_assert(fits, "tpx: the floating-point operands of an op have one element type (see op, elements)");
+  static_assert(
+      fits,
+      "tpx: the operands of an op have one element type, but for ids, lengths and masks (see op, elements)");
 }
 template <class... Ts>
 struct elements_of;
@@ -35,6 +39,18 @@ constexpr void an_op_computes_in_float() {
       "tpx: bfloat16 is for storing and sending: ops compute in float or double, cast<float>(x) first "
       "(see op, elements)");
 }
+template <bool fits, class... Facts>
+constexpr void an_op_on_integers() {
+  static_assert(fits,
+                "tpx: the op computes with fractions, so integers are no operands of it: make the tensor of "
+                "float or double (see op, elements)");
+}
+template <bool fits, class... Facts>
+constexpr void an_op_takes_tensors() {
+  static_assert(fits, "tpx: ops take tensors: wrap(mesh, layout, view) makes one of a View (see operands)");
+}
+template <class... Xs>
+struct operands;
 template <bool fits, class... Facts>
 constexpr void on_the_tape_or_detached() {
   static_assert(
@@ -53,15 +69,17 @@ using mesh_of = typename first_of<typename Xs::mesh_type...>::type;
 template <class... Xs>
 inline constexpr bool same_mesh = (std::is_same_v<typename Xs::mesh_type, mesh_of<Xs...>> && ...);
 
-/// Whether all floating-point operands have the same element.
-template <class... Xs>
+/// Whether the operands have the same element; those with a bit in Apart may have another.
+template <unsigned Apart, class... Xs>
 inline constexpr bool same_element = [] {
-  constexpr int size = []() {
-    int s = 0;
-    ((s = Xs::carries_gradient && s == 0 ? int{sizeof(typename Xs::element_type)} : s), ...);
-    return s;
-  }();
-  return ((!Xs::carries_gradient || int{sizeof(typename Xs::element_type)} == size) && ...);
+  const Element all[] = {element_v<typename Xs::element_type>...};
+  int first = -1;
+  for (int i = 0; i < static_cast<int>(sizeof...(Xs)); ++i) {
+    if ((Apart >> i & 1u) != 0) continue;
+    if (first < 0) first = i;
+    if (all[i] != all[first]) return false;
+  }
+  return true;
 }();
 
 /// Whether Op is for these elements: one that is for bfloat16 too says so, takes_bfloat16.
@@ -82,12 +100,23 @@ inline constexpr unsigned no_gradient_mask = [] {
   return mask;
 }();
 
+/// Whether Op takes what is integers among the operands, ids and masks aside.
+template <class Op, class... Xs>
+inline constexpr bool fit_integers = [] {
+  if constexpr (requires { requires Op::computes_fractions; }) {
+    return (no_gradient_mask<Xs...> & ~Op::rule.values) == 0;
+  } else {
+    return true;
+  }
+}();
+
 /// Whether an operand is what an op returned that was refused, or turns into it and says why.
 template <class X>
 inline constexpr bool is_refused = std::is_convertible_v<const X&, refused>;
 
 template <class... Xs>
 refused refused_again(const Xs&... xs) {
+  an_op_takes_tensors<(is_refused<Xs> || ...), operands<Xs...>>();
   const auto convert = []<class X>(const X& x) {
     if constexpr (is_refused<X>) (void)static_cast<refused>(x);
   };
@@ -117,20 +146,35 @@ template <class... Xs>
 using track_of = std::conditional_t<recorded<Xs...>, OnTape<mesh_of<Xs...>>,
                                     std::conditional_t<from_parameters<Xs...>, OffTape, NoTape>>;
 
-/// Whether Op takes these operands, communicating over `Over` itself; where not, the error that says why.
-template <class Op, class Over, class... Xs>
-constexpr bool admits() {
-  one_mesh<same_mesh<Xs...>, op<Op>, meshes<typename Xs::mesh_type...>>();
-  one_element<same_element<Xs...>, op<Op>, elements_of<typename Xs::element_type...>>();
-  an_op_computes_in_float<fit_elements<Op, Xs...>, op<Op>, elements_of<typename Xs::element_type...>>();
-  on_the_tape_or_detached<!(recorded<Xs...> && is_off_tape<Xs...>), op<Op>>();
-  if constexpr (same_mesh<Xs...> && same_element<Xs...> && fit_elements<Op, Xs...> &&
-                !(recorded<Xs...> && is_off_tape<Xs...>)) {
+/// As admits, where operands with a bit in Apart may have an element of their own.
+template <unsigned Apart, class Op, class Over, class... Xs>
+constexpr bool admits_with() {
+  constexpr bool mesh = same_mesh<Xs...>;
+  constexpr bool real = mesh && fit_elements<Op, Xs...>;
+  constexpr bool element = real && same_element<Apart, Xs...>;
+  constexpr bool number = element && fit_integers<Op, Xs...>;
+  constexpr bool taped = number && !(recorded<Xs...> && is_off_tape<Xs...>);
+  using Elements = elements_of<typename Xs::element_type...>;
+  one_mesh<mesh, op<Op>, meshes<typename Xs::mesh_type...>>();
+  an_op_computes_in_float<real || !mesh, op<Op>, Elements>();
+  one_element<element || !real, op<Op>, Elements>();
+  an_op_on_integers<number || !element, op<Op>, Elements>();
+  on_the_tape_or_detached<taped || !number, op<Op>>();
+  if constexpr (taped) {
     using List = typename mesh_of<Xs...>::axes;
-    return admit<Op, List, mask_of<Over, List>, no_gradient_mask<Xs...>, typename Xs::layout_type...>();
+    if constexpr (check_over<Over, List>())
+      return admit<Op, List, mask_of<Over, List>, no_gradient_mask<Xs...>, typename Xs::layout_type...>();
+    else
+      return false;
   } else {
     return false;
   }
+}
+
+/// Whether Op takes these operands, communicating over `Over` itself; where not, the error that says why.
+template <class Op, class Over, class... Xs>
+constexpr bool admits() {
+  return admits_with<Op::rule.values, Op, Over, Xs...>();
 }
 
 template <class Op, class Over, class... Xs>

@@ -71,6 +71,13 @@ class AdamW {
   void step(const ReducedGradients<Model>& gradients, double learning_rate) {
     update(gradients, learning_rate, nullptr);
   }
+  template <class... Norm>
+  void step(const Gradients<Model>&, double, const Norm&...) {
+    constexpr bool said = (std::is_same_v<Norm, refused> || ...);
+    detail::gradients_are_reduced_before_use<said, detail::model<Model>, Norm...>();
+  }
+  template <class... Norm>
+  void step(refused, double, const Norm&...) {}
 
   /// Number of steps so far.
   std::int64_t steps() const { return steps_; }
@@ -134,5 +141,13 @@ class AdamW {
   std::vector<Moments> moments_;
   std::int64_t steps_ = 0;
 };
+
+template <class Model>
+requires(!detail::Trained<Model>) class AdamW<Model> : public detail::trainer_refused<Model> {
+  using detail::trainer_refused<Model>::trainer_refused;
+};
+
+template <class Model>
+AdamW(const Model&, AdamWOptions = {}) -> AdamW<Model>;
 
 }  // namespace tpx

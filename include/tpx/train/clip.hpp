@@ -23,13 +23,6 @@ constexpr void a_norm_names_its_axes() {
                 "tpx::clip_grad_norm: a gradient that is sharded on an axis has its squares on all of the "
                 "axis's ranks: name the axis in over<...> (see on, over)");
 }
-/// mask_of, of those axes that List has.
-template <class Over, class List>
-inline constexpr unsigned mask_within = 0;
-template <class... Axes, class List>
-inline constexpr unsigned mask_within<over<Axes...>, List> =
-    (0u | ... | (index_of<Axes, List> < 0 ? 0u : 1u << (index_of<Axes, List> & 31)));
-
 template <unsigned missing, class List, class Over>
 constexpr void check_norm_axes() {
   if constexpr (missing != 0)
@@ -105,14 +98,25 @@ std::vector<NormPiece<T>> norm_pieces(const std::vector<ParameterSlot>& slots) {
   return pieces;
 }
 
-/// The axes of `Over` as a mask of the mesh that a model is on, after checking that none is missing.
-template <class Over, class Model>
+/// The axes of `Over` as a mask of the mesh that a model is on, after checking that the whole mesh has all and
+/// that none is missing.
+template <class Over, class Whole, class Model>
 unsigned norm_axes(Model& model) {
   using Axes = typename Model::mesh_type::axes;
-  constexpr unsigned over = mask_within<Over, Axes>;
-  model.visit([]<class P>(P&) { check_norm_axes<(axes_in(P::spec, Kind::shard) & ~over), Axes, Over>(); });
+  constexpr unsigned over = mask_of<Over, Axes>;
+  if constexpr (check_over<Over, typename Whole::axes>())
+    model.visit([]<class P>(P&) { check_norm_axes<(axes_in(P::spec, Kind::shard) & ~over), Axes, Over>(); });
   return over;
 }
+
+template <class G>
+inline constexpr bool is_unreduced = false;
+template <class Model>
+inline constexpr bool is_unreduced<Gradients<Model>> = true;
+template <class G>
+inline constexpr bool is_gradients = is_unreduced<G>;
+template <class Model>
+inline constexpr bool is_gradients<ReducedGradients<Model>> = true;
 
 }  // namespace detail
 
@@ -125,7 +129,7 @@ unsigned norm_axes(Model& model) {
 /// @comm   one all_reduce of 1 f64 over all axes in `over` together
 template <class Over, class Model, class Whole>
 auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, double largest, const Whole& mesh) {
-  const unsigned over = detail::norm_axes<Over>(model);
+  const unsigned over = detail::norm_axes<Over, Whole>(model);
   using T = typename Model::element_type;
   return detail::clipped_norm<T>(detail::norm_pieces<T>(gradients.slots()), gradients.mesh(), over, mesh,
                                  detail::mask_of<Over, typename Whole::axes>, largest);
@@ -145,6 +149,24 @@ auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, doub
 template <class Over, class Model>
 auto clip_grad_norm(const ReducedGradients<Model>& gradients, Model& model, double largest) {
   return clip_grad_norm<Over>(gradients, model, largest, gradients.mesh());
+}
+
+template <class Over, class Model, class... Whole>
+refused clip_grad_norm(const Gradients<Model>&, Model&, double, const Whole&...) {
+  detail::gradients_are_reduced_before_use<false, detail::model<Model>, Whole...>();
+  return {};
+}
+template <class G, class Model, class... Whole>
+requires(detail::is_gradients<G>) refused clip_grad_norm(const G&, Model&, double, const Whole&...) {
+  if constexpr (detail::is_unreduced<G>)
+    detail::gradients_are_reduced_before_use<false, detail::model<Model>, Whole...>();
+  else
+    detail::reduce_names_its_axes<false, detail::model<Model>, Whole...>();
+  return {};
+}
+template <class Over, class Model, class... Whole>
+refused clip_grad_norm(refused, Model&, double, const Whole&...) {
+  return {};
 }
 
 }  // namespace tpx

@@ -85,7 +85,8 @@ class DataParallel {
       constexpr unsigned partial = detail::axes_in(P::spec, Kind::replicate);
       constexpr unsigned shards = detail::axes_in(P::spec, Kind::shard);
       constexpr unsigned all = (1u << Mesh::axes::size) - 1;
-      detail::check_reduced<(partial & ~over_), typename Mesh::axes, over<Axis, More...>>();
+      if constexpr (names_axes_)
+        detail::check_reduced<(partial & ~over_), typename Mesh::axes, over<Axis, More...>>();
       const bool is_tied = std::find(tied.begin(), tied.end(), p.track().state->name) != tied.end();
       buckets_.add({p.track().state, p.shard(), p.local_count(), partial, all & ~shards}, is_tied,
                    starts[buckets_.slots().size()]);
@@ -105,7 +106,7 @@ class DataParallel {
   ///               over its own samples, of which a loss is the part that they are of the batch
   void reset(double share) { buckets_.reset(share); }
   /// All ranks along Axis have as many samples.
-  void reset() { reset(1.0 / mesh_.template size<Axis>()); }
+  void reset() { reset(1.0 / mesh_.grid().ranks(axis_)); }
 
   /// For the last backward of a step, or a Pipeline's run: starts the sum of each bucket as soon as the
   /// gradients of all its parameters are final.
@@ -150,7 +151,7 @@ class DataParallel {
   template <class Over, class Whole>
   ClippedNorm<T, Mesh> clip(double largest, const Whole& mesh) {
     const unsigned mine = together() ? ~0u : ~axis_;
-    const unsigned whole = together() ? ~0u : ~(1u << detail::index_of<Axis, typename Whole::axes>);
+    const unsigned whole = together() ? ~0u : ~detail::mask_of<over<Axis>, typename Whole::axes>;
     std::vector<detail::NormPiece<T>> pieces;
     for (const auto& s : buckets_.slots()) {
       const std::int64_t count = buckets_.mine_of(s).extent;
@@ -158,7 +159,7 @@ class DataParallel {
       if (s.slot.state->counts && count > 0)
         pieces.push_back({buckets_.gradient_of(s), count, split ? s.slot.same_on & ~axis_ : s.slot.same_on});
     }
-    return detail::clipped_norm<T>(pieces, mesh_, detail::norm_axes<Over>(*model_) & mine, mesh,
+    return detail::clipped_norm<T>(pieces, mesh_, detail::norm_axes<Over, Whole>(*model_) & mine, mesh,
                                    detail::mask_of<Over, typename Whole::axes> & whole, largest);
   }
   template <class Over>
@@ -209,7 +210,8 @@ class DataParallel {
   }
 
  private:
-  static constexpr unsigned axis_ = 1u << detail::index_of<Axis, typename Mesh::axes>;
+  static constexpr bool names_axes_ = detail::check_over<over<Axis, More...>, typename Mesh::axes>();
+  static constexpr unsigned axis_ = detail::mask_of<over<Axis>, typename Mesh::axes>;
   static constexpr unsigned over_ = detail::mask_of<over<Axis, More...>, typename Mesh::axes>;
 
   bool together() const { return options_.sync_every == 1; }
@@ -252,6 +254,12 @@ class DataParallel {
   DataParallelOptions options_;
   detail::TrainedBuckets<T, Axis, Mesh> buckets_;
   std::int64_t steps_ = 0;
+};
+
+template <class Axis, class Model, class... More>
+requires(!detail::Trained<Model>) class DataParallel<Axis, Model, More...>
+    : public detail::trainer_refused<Model> {
+  using detail::trainer_refused<Model>::trainer_refused;
 };
 
 }  // namespace tpx

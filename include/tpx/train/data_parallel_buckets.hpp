@@ -207,7 +207,7 @@ class TrainedBuckets {
   }
 
  private:
-  static constexpr unsigned axis_ = 1u << index_of<Axis, typename Mesh::axes>;
+  static constexpr unsigned axis_ = mask_of<over<Axis>, typename Mesh::axes>;
   static T* plus(T* base, std::int64_t offset) { return Mesh::context_type::has_memory ? base + offset : base; }
 
   /// Of mine_of(s) in the bucket's piece.

@@ -34,6 +34,43 @@ constexpr void check_reduced() {
     a_gradient_is_reduced<false, on<axis_at_t<std::countr_zero(missing), List>>, Over>();
 }
 
+template <bool fits, class... Facts>
+constexpr void gradients_are_reduced_before_use() {
+  static_assert(fits,
+                "tpx: gradients are reduced before they are used: auto reduced = "
+                "gradients.reduce<over<axes...>>() (see model)");
+}
+template <bool fits, class... Facts>
+constexpr void reduce_names_its_axes() {
+  static_assert(fits,
+                "tpx: the axes are named in the call: gradients.reduce<over<axes...>>(), "
+                "clip_grad_norm<over<axes...>>(reduced, model, largest) (see model)");
+}
+template <bool fits, class... Facts>
+constexpr void a_model_is_visited() {
+  static_assert(fits,
+                "tpx: a model has element_type, mesh_type, mesh() and visit(f), which calls f(parameter) for "
+                "each, and is not const (see model)");
+}
+template <class Model>
+struct model;
+
+template <class Model>
+concept Trained = !std::is_const_v<Model> && requires(Model & m) {
+  typename Model::element_type;
+  typename Model::mesh_type::axes;
+  m.mesh();
+};
+
+/// Stands for a trainer of what is no model.
+template <class Model>
+struct trainer_refused : refused {
+  template <class... Args>
+  explicit trainer_refused(const Args&...) {
+    a_model_is_visited<false, detail::model<Model>, Args...>();
+  }
+};
+
 /// Axes on which a parameter's layout is of a kind.
 constexpr unsigned axes_in(Spec spec, Kind kind) {
   unsigned mask = 0;
@@ -139,10 +176,12 @@ class Gradients {
   ///         elements
   template <class Over>
   ReducedGradients<Model> reduce() {
-    constexpr unsigned over = detail::mask_of<Over, typename Mesh::axes>;
-    model_->visit([]<class P>(P&) {
-      detail::check_reduced<(detail::axes_in(P::spec, Kind::replicate) & ~over), typename Mesh::axes, Over>();
-    });
+    if constexpr (detail::check_over<Over, typename Mesh::axes>()) {
+      constexpr unsigned over = detail::mask_of<Over, typename Mesh::axes>;
+      model_->visit([]<class P>(P&) {
+        detail::check_reduced<(detail::axes_in(P::spec, Kind::replicate) & ~over), typename Mesh::axes, Over>();
+      });
+    }
     const detail::Region region("tpx::grad_reduce");
     for (detail::ParameterSlot& slot : slots_) {
       TPX_EXPECTS(!slot.state->reduced, "gradients are reduced once; reset() comes before the next");
@@ -159,6 +198,11 @@ class Gradients {
       detail::all_reduce(mesh_, group.axes, static_cast<const T*>(data), data, group.count);
     }
     return ReducedGradients<Model>(slots_, mesh_);
+  }
+  template <class... None>
+  requires(sizeof...(None) == 0) refused reduce() {
+    detail::reduce_names_its_axes<false, detail::model<Model>, None...>();
+    return {};
   }
 
  private:
@@ -196,6 +240,11 @@ class Gradients {
   Mesh mesh_;
   std::vector<detail::ParameterSlot> slots_;
   std::vector<Group> groups_;
+};
+
+template <class Model>
+requires(!detail::Trained<Model>) class Gradients<Model> : public detail::trainer_refused<Model> {
+  using detail::trainer_refused<Model>::trainer_refused;
 };
 
 template <class Model>

@@ -123,7 +123,7 @@ class ZeroParameters {
     Gathering gathering;  // of the whole, where it was started
   };
 
-  static constexpr unsigned axis_ = 1u << index_of<Axis, typename Mesh::axes>;
+  static constexpr unsigned axis_ = mask_of<over<Axis>, typename Mesh::axes>;
   int ranks() const { return mesh_.grid().ranks(axis_); }
 
   static T* at(const Buffer& buffer, std::int64_t offset) {
