@@ -46,7 +46,7 @@ struct GeluTanh {
   }
 };
 
-/// max(x, 0); its derivative at 0 is 0.
+/// max(x, 0); its derivative at 0 is 0, and of a NaN 1.
 struct Relu {
   static constexpr std::int64_t flops = 1;
   template <class T>
@@ -55,7 +55,7 @@ struct Relu {
   }
   template <class T>
   KOKKOS_FORCEINLINE_FUNCTION static T derivative(T x) {
-    return x > T(0) ? T(1) : T(0);
+    return x <= T(0) ? T(0) : T(1);
   }
 };
 
