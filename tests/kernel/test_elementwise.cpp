@@ -60,7 +60,8 @@ TEST_CASE_TEMPLATE("gelu, relu, silu, tanh, exp and a factor, forward and backwa
       kernel::Exp{}, [](double x) { return std::exp(x); }, [](double x) { return std::exp(x); });
 }
 
-TEST_CASE("relu keeps a NaN") {
+TEST_CASE("relu keeps a NaN, and passes its gradient on") {
+  CHECK(kernel::Relu::derivative(std::numeric_limits<double>::quiet_NaN()) == 1.0);
   CHECK(std::isnan(kernel::Relu::value(std::numeric_limits<double>::quiet_NaN())));
   CHECK(kernel::Relu::derivative(0.0) == 0.0);
 }
