@@ -160,7 +160,7 @@ void mean_squared_error_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 ///   x  [b,s,h]{P:tp}         sum<2>     y  [b,s]{P:tp}
 ///
 /// @pre    the dims are different ones of x
-/// @post   deterministic: the local elements are added in one order
+/// @post   deterministic: the local elements are added in one order; integers wrap around
 /// @comm   none, forward or backward: the redistribute of a Partial result pays
 template <int... Dims, Tensor X>
 auto sum(const X& x) {
