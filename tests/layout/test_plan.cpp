@@ -459,6 +459,11 @@ static_assert(moves_are(spec(shard(0, 0), shard(0, 1)), spec(shard(0, 1), shard(
 static_assert(moves_are(spec(shard(0, 0), shard(0, 1)), spec(replicate, shard(0, 0)),
                         {Move::permute, Move::all_gather}, {Move::reduce_scatter, Move::permute}));
 
+// Four axes that all change their dim, and their order: among the longest searches, which compilers carry out.
+constexpr Plan crossed = tpx::make_plan(spec(shard(0, 0), shard(0, 1), shard(0, 2), shard(0, 3)),
+                                        spec(shard(1, 3), shard(1, 2), shard(1, 1), shard(1, 0)));
+static_assert(crossed.count > 0);
+
 // An axis that does not change is left alone.
 static_assert(moves_are(spec(partial, shard(0)), spec(replicate, shard(0)), {Move::all_reduce},
                         {Move::all_reduce}));

@@ -35,7 +35,7 @@ class PlanSearch {
 
   constexpr Plan run() {
     node_[0] = {from_.bits, -1, 0, Move::relabel, 0, false};
-    count_ = 1;
+    place_of(from_.bits) = count_ = 1;
     for (;;) {
       int best = -1;
       for (int i = 0; i < count_; ++i)
@@ -56,7 +56,7 @@ class PlanSearch {
     unsigned axes;
     bool done;
   };
-  static constexpr int max_nodes = 1024;
+  static constexpr int max_nodes = 1024, places = 2 * max_nodes;
 
   static constexpr bool behind(Spec spec, int a, int b) {
     return spec[a].kind == Kind::shard && spec[b].kind == Kind::shard && spec[a].dim == spec[b].dim &&
@@ -231,22 +231,29 @@ class PlanSearch {
   }
 
   constexpr void relax(int at, Move move, unsigned axes, Spec next) {
+    int& place = place_of(next.bits);
+    const bool seen = place != 0;
+    if (seen && node_[place - 1].done) return;
     const Step step{move, axes, Spec{node_[at].bits}, next};
     const std::int64_t cost =
         node_[at].cost + max_nodes * (nominal_cost(step) + nominal_cost(transposed(step))) + 1;
     // The goal was reached for less: what compilers need not look at.
-    if (cost >= known_) return;
-    if (!cut_one_way(next) || !reduced_one_way(next) || !splits_as_one_end(next)) return;
-    if (next.bits == to_.bits) known_ = cost;
-    int i = 0;
-    while (i < count_ && node_[i].bits != next.bits) ++i;
-    if (i == count_) {
+    if (cost >= known_ || (seen && node_[place - 1].cost <= cost)) return;
+    if (!seen) {
+      if (!cut_one_way(next) || !reduced_one_way(next) || !splits_as_one_end(next)) return;
       if (count_ == max_nodes) throw Error("tpx::plan: more states than expected");
-      ++count_;
-    } else if (node_[i].done || node_[i].cost <= cost) {
-      return;
+      place = ++count_;
     }
-    node_[i] = {next.bits, at, cost, move, axes, false};
+    if (next.bits == to_.bits) known_ = cost;
+    node_[place - 1] = {next.bits, at, cost, move, axes, false};
+  }
+
+  /// One more than the number of the state's node; 0 where it has none yet. By hashing: compilers count the
+  /// steps that a search takes, and Clang stops at a million.
+  constexpr int& place_of(std::uint32_t bits) {
+    std::uint32_t hash = bits * 2654435761u >> 21;
+    while (place_[hash] != 0 && node_[place_[hash] - 1].bits != bits) hash = (hash + 1) % places;
+    return place_[hash];
   }
 
   constexpr Plan path(int last) const {
@@ -264,6 +271,7 @@ class PlanSearch {
   std::int64_t known_ = std::numeric_limits<std::int64_t>::max();  // of the cheapest way found so far
   int count_ = 0;
   Node node_[max_nodes]{};
+  int place_[places]{};
 };
 
 }  // namespace detail
