@@ -5,6 +5,7 @@
 #include <tpx/kernel/strided.hpp>
 
 #include <array>
+#include <limits>
 
 #include "kernel_test.hpp"
 
@@ -98,6 +99,25 @@ TEST_CASE_TEMPLATE("sums over any of four dims", Types, TPX_KERNEL_TEST_TYPES) {
         exec.fence();
         CHECK(difference(out, expected) < tolerance<T>(64));
       }
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("sums of integers wrap around, along rows and columns alike", T, std::uint8_t, std::int32_t,
+                   std::int64_t) {
+  const Kokkos::DefaultHostExecutionSpace exec;
+  const std::int64_t n = 300;
+  for (const T term : {T(1), std::numeric_limits<T>::max(), static_cast<T>((std::int64_t{1} << 53) + 1)}) {
+    const std::vector<T> x(static_cast<std::size_t>(2 * n), term);
+    const auto expected = static_cast<T>(static_cast<std::uint64_t>(term) * static_cast<std::uint64_t>(n));
+    for (const bool rows : {true, false}) {
+      kernel::StrideMap kept, summed;
+      kept.push_back(2, rows ? n : 1);
+      summed.push_back(n, rows ? 1 : 2);
+      std::vector<T> sums(2);
+      kernel::sum_strided(exec, x.data(), kept, summed, T(1), sums.data());
+      exec.fence();
+      CHECK(sums == std::vector<T>(2, expected));
     }
   }
 }

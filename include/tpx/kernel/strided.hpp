@@ -78,6 +78,10 @@ struct GatherRows {
   }
 };
 
+/// What terms of T are added in; integers wrap around, where signed ones would overflow.
+template <class T>
+using Total = std::conditional_t<std::is_integral_v<T>, std::uint64_t, double>;
+
 template <class T>
 struct SumStrided {
   const T* src;
@@ -88,16 +92,16 @@ struct SumStrided {
   KOKKOS_FUNCTION void operator()(const Group& group, std::int64_t i) const {
     const T* at = src + kept.offset(i);
     const std::int64_t n = summed.size();
-    double total = 0;
+    using Sum = Total<T>;
+    Sum total = 0;
     if (summed.ndim == 1) {
       const std::int64_t step = summed.stride[0];
-      total = group_sum<double>(group, n, [=](std::int64_t s) { return static_cast<double>(at[s * step]); });
+      total = group_sum<Sum>(group, n, [=](std::int64_t s) { return static_cast<Sum>(at[s * step]); });
     } else {
       const StrideMap& map = summed;
-      total =
-          group_sum<double>(group, n, [&](std::int64_t s) { return static_cast<double>(at[map.offset(s)]); });
+      total = group_sum<Sum>(group, n, [&](std::int64_t s) { return static_cast<Sum>(at[map.offset(s)]); });
     }
-    if (group.lane() == 0) dst[i] = static_cast<T>(static_cast<double>(factor) * total);
+    if (group.lane() == 0) dst[i] = static_cast<T>(static_cast<Sum>(factor) * total);
   }
 };
 
@@ -137,20 +141,21 @@ void spread_strided(const Exec& exec, const T* src, const StrideMap& map, std::t
   for_each(exec, "tpx::spread_strided", map.size(), impl::Gather<T>{src, map, dst, factor, accumulate});
 }
 
-/// dst[i] = factor times the sum over `summed` of src, for the i-th element of the walk `kept`.
+/// dst[i] = factor times the sum over `summed` of src, for the i-th element of the walk `kept`. Integers wrap
+/// around.
 ///
 /// @post   deterministic: one order whatever the number of threads
 template <class T, class Exec>
 void sum_strided(const Exec& exec, const T* src, const StrideMap& kept, const StrideMap& summed,
                  std::type_identity_t<T> factor, T* dst) {
-  const bool columns =
-      kept.is_dense() && kept.ndim == 1 && summed.ndim == 1 && summed.stride[0] == kept.extent[0];
-  if (columns) {
-    impl::column_sum(exec, "tpx::sum_columns", impl::ScaledElement<T>{src, kept.extent[0], factor}, dst,
-                     summed.extent[0], kept.extent[0], false);
-  } else {
-    for_groups(exec, "tpx::sum_strided", kept.size(), impl::SumStrided<T>{src, kept, summed, dst, factor});
+  if constexpr (!std::is_integral_v<T>) {
+    const bool columns =
+        kept.is_dense() && kept.ndim == 1 && summed.ndim == 1 && summed.stride[0] == kept.extent[0];
+    if (columns)
+      return impl::column_sum(exec, "tpx::sum_columns", impl::ScaledElement<T>{src, kept.extent[0], factor},
+                              dst, summed.extent[0], kept.extent[0], false);
   }
+  for_groups(exec, "tpx::sum_strided", kept.size(), impl::SumStrided<T>{src, kept, summed, dst, factor});
 }
 
 }  // namespace tpx::kernel
