@@ -26,8 +26,14 @@ namespace impl {
 
 /// What is subtracted before exp: a line of nothing but -infinity has exponentials 0, not NaN.
 template <class T>
-KOKKOS_FORCEINLINE_FUNCTION T finite_or_zero(T largest) {
+KOKKOS_FORCEINLINE_FUNCTION T shift_of(T largest) {
   return largest == -std::numeric_limits<T>::infinity() ? T(0) : largest;
+}
+
+/// The same of a sum of exponentials, which is +infinity where an element is.
+template <class T>
+KOKKOS_FORCEINLINE_FUNCTION T finite_or_zero(T largest) {
+  return largest == std::numeric_limits<T>::infinity() ? T(0) : shift_of(largest);
 }
 
 template <class T>
@@ -73,8 +79,9 @@ struct SoftmaxFinish {
   template <class Group>
   KOKKOS_FUNCTION void operator()(const Group& group, std::int64_t l) const {
     const std::int64_t first = lines.first(l);
-    const T shift = finite_or_zero(largest[l]);
-    const T factor = sum[l] == T(0) ? T(0) : T(1) / sum[l];
+    const T shift = shift_of(largest[l]);
+    // An infinite sum makes all of the line NaN.
+    const T factor = sum[l] == T(0) ? T(0) : T(1) / sum[l] + (sum[l] - sum[l]);
     for (std::int64_t i = group.lane(); i < lines.n; i += group.width()) {
       const std::int64_t at = first + i * lines.inner;
       y[at] = math::exp(x[at] - shift) * factor;
@@ -137,7 +144,7 @@ struct LogSumExpGradient {
   template <class Group>
   KOKKOS_FUNCTION void operator()(const Group& group, std::int64_t l) const {
     const std::int64_t first = lines.first(l);
-    const T shift = finite_or_zero(y[l]);
+    const T shift = shift_of(y[l]);
     for (std::int64_t i = group.lane(); i < lines.n; i += group.width()) {
       const std::int64_t at = first + i * lines.inner;
       const T gradient = math::exp(x[at] - shift) * dy[l];
@@ -154,7 +161,7 @@ void line_max(const Exec& exec, const T* x, const Lines& lines, T* largest) {
   for_groups(exec, "tpx::line_max", lines.count(), impl::LineMax<T>{x, lines, largest});
 }
 
-/// sum[l] = the sum of exp(x - largest[l]) along line l.
+/// sum[l] = the sum of exp(x - largest[l]) along line l, +infinity where an element is.
 ///
 /// @param  largest  over all ranks
 template <class T, class Exec>
@@ -162,7 +169,8 @@ void line_sum_exp(const Exec& exec, const T* x, const Lines& lines, const T* lar
   for_groups(exec, "tpx::line_sum_exp", lines.count(), impl::LineSumExp<T>{x, lines, largest, sum});
 }
 
-/// y = exp(x - largest) / sum, 0 along a line of nothing but -infinity; both over all ranks.
+/// y = exp(x - largest) / sum, 0 along a line of nothing but -infinity, NaN along one with +infinity; both over
+/// all ranks.
 template <class T, class Exec>
 void softmax_finish(const Exec& exec, const T* x, const Lines& lines, const T* largest, const T* sum, T* y) {
   for_groups(exec, "tpx::softmax_finish", lines.count(), impl::SoftmaxFinish<T>{x, lines, largest, sum, y});
