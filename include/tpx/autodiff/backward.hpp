@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <concepts>
+
 #include <tpx/autodiff/tape.hpp>
 #include <tpx/layout/refusal.hpp>
 
@@ -26,6 +28,17 @@ constexpr void a_loss_is_not_replicate() {
 }
 template <class L>
 struct loss;
+template <bool fits, class... Facts>
+constexpr void a_gradient_is_of_the_dual_layout() {
+  static_assert(fits,
+                "tpx::backward: a value's gradient is a tensor off the tape, of the value's element and dims, "
+                "and of the dual layout: Partial where the value is Replicate, and the other way round "
+                "(see value_is, gradient_is)");
+}
+template <class X>
+struct value_is;
+template <class X>
+struct gradient_is;
 
 }  // namespace detail
 
@@ -61,13 +74,25 @@ void backward(const X& loss, const typename Tape<typename X::mesh_type>::Final& 
 ///
 /// @param  dy  d loss / d y, of the dual layout
 /// @pre    y is on a tape, and dy of its shape
-template <class T, int N, class L, class Mesh>
-void backward(const DTensor<T, N, L, Mesh, OnTape<Mesh>>& y, const DTensor<T, N, dual_t<L>, Mesh>& dy,
-              const typename Tape<Mesh>::Final& final_gradient = {}) {
-  const detail::Region region("tpx::backward");
-  TPX_EXPECTS(y.shape() == dy.shape(), y.describe(), dy.describe());
-  TPX_EXPECTS(y.mesh().is(dy.mesh()), y.mesh().coordinate_text(), "a value and its gradient are on one mesh");
-  y.track().tape->template walk<T>(y.track(), dy.shard(), final_gradient);
+template <Tensor Y, Tensor Dy>
+void backward(const Y& y, const Dy& dy,
+              const typename Tape<typename Y::mesh_type>::Final& final_gradient = {}) {
+  using T = typename Y::element_type;
+  using Mesh = typename Y::mesh_type;
+  using L = typename Y::layout_type;
+  constexpr bool on_tape = std::is_same_v<typename Y::track_type, OnTape<Mesh>>;
+  detail::a_loss_is_on_a_tape<on_tape, detail::loss<L>>();
+  if constexpr (on_tape) {
+    constexpr bool dual = std::is_same_v<Dy, DTensor<T, Y::ndim, dual_t<L>, Mesh>>;
+    detail::a_gradient_is_of_the_dual_layout<dual, detail::value_is<Y>, detail::gradient_is<Dy>>();
+    if constexpr (dual) {
+      const detail::Region region("tpx::backward");
+      TPX_EXPECTS(y.shape() == dy.shape(), y.describe(), dy.describe());
+      TPX_EXPECTS(y.mesh().is(dy.mesh()), y.mesh().coordinate_text(),
+                  "a value and its gradient are on one mesh");
+      y.track().tape->template walk<T>(y.track(), dy.shard(), final_gradient);
+    }
+  }
 }
 
 /// The value without its history: no gradient flows through it.
@@ -77,7 +102,10 @@ auto detach(const X& x) {
       x.mesh(), x.shape(), x.shard());
 }
 
-inline void backward(refused) {}
+template <class... More>
+void backward(refused, const More&...) {}
+template <Tensor Y, std::same_as<refused> Dy, class... More>
+void backward(const Y&, const Dy&, const More&...) {}
 inline refused detach(refused) { return {}; }
 
 }  // namespace tpx

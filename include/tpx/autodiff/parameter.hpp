@@ -11,6 +11,19 @@
 
 namespace tpx {
 
+namespace detail {
+
+template <bool fits, class... Facts>
+constexpr void a_gradient_was_asked_for() {
+  static_assert(fits,
+                "tpx: a parameter's gradient is gradient(p), and that of x = tape.watch(x0) is "
+                "tape.gradient(x): other tensors have none (see asked)");
+}
+template <class X>
+struct asked;
+
+}  // namespace detail
+
 /// What a parameter has beside its value. Its gradient adds up over all its uses and all micro-batches until
 /// it is reset.
 struct ParameterState {
@@ -63,5 +76,14 @@ DTensor<T, N, dual_t<L>, Mesh> gradient(const Parameter<T, N, L, Mesh>& p) {
       "after Gradients::reduce a gradient is of another layout: read it by reduced.gradient(parameter)");
   return {p.mesh(), p.shape(), p.track().state->gradient};
 }
+template <Tensor X>
+refused gradient(const X&) {
+  detail::a_gradient_was_asked_for<false, detail::asked<X>>();
+  return {};
+}
+
+inline refused make_parameter(const std::string&, refused, bool = true) { return {}; }
+inline refused value(refused) { return {}; }
+inline refused gradient(refused) { return {}; }
 
 }  // namespace tpx

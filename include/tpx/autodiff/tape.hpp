@@ -16,6 +16,19 @@
 
 namespace tpx {
 
+namespace detail {
+
+template <bool fits, class... Facts>
+constexpr void a_plain_tensor_is_put_on_a_tape() {
+  static_assert(fits,
+                "tpx::Tape: what is put on a tape is a plain tensor on the tape's mesh, and put there once: a "
+                "parameter needs no watch, its gradient is gradient(p); detach(x) is plain (see put, mesh)");
+}
+template <class X>
+struct put;
+
+}  // namespace detail
+
 /// Records what ops do with tensors that are on it, and walks back.
 ///
 /// The forward is written once; an op records its backward if one of its operands is on a tape. Which
@@ -66,6 +79,19 @@ class Tape : public detail::TapeNodes<Mesh> {
             {this, this->template node_of<T>(w.track().state, w.local_count()), this->step()}};
   }
 
+  template <Tensor X>
+  refused watch(const X&) {
+    detail::a_plain_tensor_is_put_on_a_tape<false, detail::put<X>, detail::mesh<typename Mesh::axes>>();
+    return {};
+  }
+  template <Tensor X>
+  refused input(const X&) {
+    detail::a_plain_tensor_is_put_on_a_tape<false, detail::put<X>, detail::mesh<typename Mesh::axes>>();
+    return {};
+  }
+  refused watch(refused) { return {}; }
+  refused input(refused) { return {}; }
+
   /// The gradient of a watched tensor; zeros where the loss does not depend on it.
   /// @pre x was watched on this tape since clear(), and backward has run
   template <class T, int N, class L>
@@ -77,6 +103,12 @@ class Tape : public detail::TapeNodes<Mesh> {
     if (!this->filled(node)) this->fill(node, T(0));
     return {mesh_, x.shape(), at(node).gradient};
   }
+  template <Tensor X>
+  refused gradient(const X&) {
+    detail::a_gradient_was_asked_for<false, detail::asked<X>>();
+    return {};
+  }
+  refused gradient(refused) { return {}; }
 
   /// Forgets all records and nodes and keeps their memory for the next step.
   void clear() {

@@ -14,6 +14,9 @@
 /// sentence first and nothing before it; the op returns `refused`, so that no second error follows.
 namespace tpx {
 
+template <class T, int N, class L, class Mesh, class Track>
+class DTensor;
+
 /// What an op returns where the rule refused it; every op takes it and returns it again. It answers what a
 /// tensor is commonly asked, so that no second error hides the first.
 struct refused {
@@ -30,6 +33,17 @@ struct refused {
   }
   double norm() const { return 0; }
   std::nullptr_t factor() const { return nullptr; }
+  bool ready() const { return true; }
+  refused wait() const { return {}; }
+  refused mesh() const { return {}; }
+  refused distribution() const { return {}; }
+  refused shard() const { return {}; }
+  template <class T, int N, class L, class Mesh, class Track>
+  operator DTensor<T, N, L, Mesh, Track>() const;
+  template <class Out>
+  friend Out& operator<<(Out& out, refused) {
+    return out;
+  }
 };
 
 namespace detail {
@@ -92,6 +106,11 @@ constexpr void rule_over() {
   static_assert(fits,
                 "tpx: over<axis> names an axis that splits the dim which the op reduces "
                 "(see op, operand, on, fix)");
+}
+template <bool fits, class... Facts>
+constexpr void over_comes_first() {
+  static_assert(
+      fits, "tpx: over<axes...> stands in front of the dims: softmax<over<tp>, 1>(x), norm<over<tp>, 1>(x)");
 }
 template <bool fits, class... Facts>
 constexpr void rule_partial_values() {

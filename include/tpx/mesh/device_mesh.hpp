@@ -46,6 +46,11 @@ struct sized_axis<Sized<Axis, Size>> {
   static constexpr int size = Size;
 };
 
+template <bool fits, class... Facts>
+constexpr void a_mesh_has_the_axis() {
+  static_assert(fits, "tpx::DeviceMesh: the axis is one of the mesh's (see axis, mesh)");
+}
+
 template <class... Axes>
 inline constexpr bool distinct_axes = [] {
   using list = typename append_new<AxisList<>, Axes...>::type;
@@ -208,9 +213,9 @@ class DeviceMesh {
 
   template <class Axis>
   static constexpr int place() {
-    detail::the_mesh_has_the_axis<(detail::index_of<Axis, axes> >= 0), detail::axis<Axis>,
-                                  detail::mesh<axes>>();
-    return detail::index_of<Axis, axes>;
+    constexpr int at = detail::index_of<Axis, axes>;
+    detail::a_mesh_has_the_axis<(at >= 0), detail::axis<Axis>, detail::mesh<axes>>();
+    return at < 0 ? 0 : at;
   }
 
   template <class... Some>
@@ -218,7 +223,7 @@ class DeviceMesh {
     int last = -1;
     bool ok = true;
     ((ok = ok && place<Some>() > last, last = place<Some>()), ...);
-    return ok;
+    return ok || !detail::names_axes_of<over<Some...>, axes>;
   }
 
   static Grid arrange(const Comm& world, std::vector<int> sizes) {

@@ -32,7 +32,9 @@ struct stage_mesh_of<Axis, AxisList<First, Rest...>, Kept...>
 /// @comm makes communicators, as DeviceMesh::submesh does
 template <class Axis, class Mesh>
 auto stage_mesh(const Mesh& mesh) {
-  return detail::stage_mesh_of<Axis, typename Mesh::axes>::make(mesh);
+  using Axes = typename Mesh::axes;
+  detail::a_mesh_has_the_axis<(detail::index_of<Axis, Axes> >= 0), detail::axis<Axis>, detail::mesh<Axes>>();
+  return detail::stage_mesh_of<Axis, Axes>::make(mesh);
 }
 
 }  // namespace tpx

@@ -27,8 +27,10 @@ struct on_mesh;
 
 template <class Axis, class Whole, class Mesh>
 constexpr void check_sent() {
-  sent_along_another_axis < index_of<Axis, typename Whole::axes> >= 0 &&
-      index_of<Axis, typename Mesh::axes><0, along<Axis>, on_mesh<typename Mesh::axes>>();
+  constexpr bool whole_has = index_of<Axis, typename Whole::axes> >= 0;
+  constexpr bool another = index_of<Axis, typename Mesh::axes> < 0;
+  a_mesh_has_the_axis<whole_has, axis<Axis>, mesh<typename Whole::axes>>();
+  if constexpr (whole_has) sent_along_another_axis<another, along<Axis>, on_mesh<typename Mesh::axes>>();
 }
 
 /// Values and gradients between the same two ranks do not meet.
@@ -106,6 +108,11 @@ auto send(const Whole& mesh, const X& x, int to) {
         std::move(sent), &detail::send_backward<Axis, T, Whole, Mesh>,
         [&](auto& r) { detail::save_transfer(r, mesh, to, x.local_count()); }, x);
   }
+}
+
+template <class Axis, class Whole>
+refused send(const Whole&, refused, int) {
+  return {};
 }
 
 /// Receives this rank's part of a tensor that a rank along an axis sends.

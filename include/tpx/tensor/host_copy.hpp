@@ -99,8 +99,12 @@ typename X::element_type item(const X& x) {
 }
 
 // What was refused has no values; whoever asks for them is told once.
-inline std::vector<double> local_values(refused) { return {}; }
-inline std::vector<double> gather(refused) { return {}; }
+struct refused_values : std::vector<double> {
+  template <class T>
+  operator std::vector<T>() const;
+};
+inline refused_values local_values(refused) { return {}; }
+inline refused_values gather(refused) { return {}; }
 inline double item(refused) { return 0; }
 
 }  // namespace tpx

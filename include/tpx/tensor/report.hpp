@@ -68,4 +68,6 @@ Picture picture(const X& x) {
                  X::mesh_type::names());
 }
 
+inline refused picture(refused) { return {}; }
+
 }  // namespace tpx
