@@ -92,6 +92,15 @@ TEST_CASE("max and min along split dims are Partial, each rank the one of its pa
     CHECK(whole(redistribute<Invariant<dp, tp>>(max(few))) == Values{-7});
     const auto number = put(mesh, given<std::int32_t>(layout<Shard<0, Balanced, dp, tp>>, {2}, Values{-7, -3}));
     CHECK(whole(redistribute<Invariant<dp, tp>>(max<0>(number))) == Values{-3});
+    // A NaN of any rank is the largest and the smallest.
+    for (const std::size_t i : {std::size_t{0}, size / 2, size - 1}) {
+      Values with = x;
+      with[i] = std::numeric_limits<double>::quiet_NaN();
+      const auto b =
+          put(mesh, given<float>(layout<Shard<0, Balanced, dp>, Shard<2, Balanced, tp>>, {12, 6, 24}, with));
+      CHECK(std::isnan(item(redistribute<Invariant<dp, tp>>(max(b)))));
+      CHECK(std::isnan(item(redistribute<Invariant<dp, tp>>(min(b)))));
+    }
     // On a tape too, as long as nothing asks for its gradient.
     Tape tape(mesh);
     CHECK(whole(redistribute<Invariant<dp, tp>>(detach(max(tape.watch(a))))) == Largest(x, 7, 1).y);
@@ -143,5 +152,26 @@ TEST_CASE("the norm along dims in every placement") {
     const auto zero = tape.watch(zeros<double>(mesh, layout<>, {3}));
     backward(norm(zero));
     CHECK(whole(tape.gradient(zero)) == Values(3, 0.0));
+  });
+}
+
+TEST_CASE(
+    "the norm's squares neither overflow nor vanish in float, also over ranks, which add them in double") {
+  for_each_mesh([&](const World& world, const auto& mesh) {
+    for (const double size : {1e-23, 1e20}) {
+      Tape tape(mesh);
+      const auto x = tape.watch(
+          put(mesh, given<float>(layout<Shard<1, Balanced, tp>>, {2, 2}, Values{3 * size, 4 * size, 0, 0})));
+      world.log().clear();
+      world.log().keep_order(true);
+      const auto y = norm<over<tp>, 1>(x);
+      world.log().keep_order(false);
+      const int ranks = mesh.template size<tp>();
+      const comm::CommCall call{"tp", comm::Collective::all_reduce, ranks, 2, Element::f64};
+      CHECK(world.log().calls() == std::vector<comm::CommCall>(ranks > 1 ? 1 : 0, call));
+      CHECK(off(gather(y), {5 * size, 0}) < 1e-6);
+      backward(sum(y));
+      CHECK(off(gather(tape.gradient(x)), {.6, .8, 0, 0}) < 1e-6);
+    }
   });
 }

@@ -15,7 +15,7 @@ template <class T>
 struct SumSquaresStrided {
   const T* src;
   StrideMap kept, summed;
-  T* dst;
+  double* dst;
   template <class Group>
   KOKKOS_FUNCTION void operator()(const Group& group, std::int64_t i) const {
     const T* at = src + kept.offset(i);
@@ -26,16 +26,17 @@ struct SumSquaresStrided {
       const double v = static_cast<double>(at[along_one ? s * step : map.offset(s)]);
       return v * v;
     });
-    if (group.lane() == 0) dst[i] = static_cast<T>(total);
+    if (group.lane() == 0) dst[i] = total;
   }
 };
 
 template <class T>
 struct SquareRoot {
-  T* x;
+  const double* x;
+  T* y;
   KOKKOS_FUNCTION void operator()(std::int64_t i) const {
     using std::sqrt;
-    x[i] = sqrt(x[i]);
+    y[i] = static_cast<T>(sqrt(x[i]));
   }
 };
 
@@ -56,19 +57,20 @@ struct NormGradient {
 
 }  // namespace impl
 
-/// dst[i] = the sum of the squares along `summed` from the i-th element of the walk `kept`, added in double.
+/// dst[i] = the sum of the squares along `summed` from the i-th element of the walk `kept`, in double: squares
+/// of floats overflow and vanish where their root would not.
 ///
 /// @post   deterministic: one order whatever the number of threads
 template <class T, class Exec>
 void sum_squares_strided(const Exec& exec, const T* src, const StrideMap& kept, const StrideMap& summed,
-                         T* dst) {
+                         double* dst) {
   for_groups(exec, "tpx::sum_squares_strided", kept.size(), impl::SumSquaresStrided<T>{src, kept, summed, dst});
 }
 
-/// x = sqrt(x), n elements.
+/// y = sqrt(x), n elements.
 template <class T, class Exec>
-void square_root(const Exec& exec, T* x, std::int64_t n) {
-  for_each(exec, "tpx::square_root", n, impl::SquareRoot<T>{x});
+void square_root(const Exec& exec, const double* x, T* y, std::int64_t n) {
+  for_each(exec, "tpx::square_root", n, impl::SquareRoot<T>{x, y});
 }
 
 /// dx (+)= dy x / y where y is not 0, else 0; y and dy are repeated by the map.

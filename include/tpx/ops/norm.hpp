@@ -56,13 +56,15 @@ auto norm(const X& x) {
     auto y = make_result<Op, T, Op::rule.result_ndim, Over>(walks.global, x);
     const std::int64_t n = y.local_count();
     const T* in = x.data();
-    T* const out = y.data();
+    const Buffer squares = allocate<double>(mesh, n);
+    double* const sums = squares.as<double>();
     mesh.context().launch({2 * local.count(), local.count() * std::int64_t{sizeof(T)}}, [&](const auto& exec) {
-      kernel::sum_squares_strided(exec, in, walks.kept, walks.summed, out);
+      kernel::sum_squares_strided(exec, in, walks.kept, walks.summed, sums);
     });
-    if constexpr (axes != 0) all_reduce(mesh, axes, static_cast<const T*>(out), out, n);
-    mesh.context().launch({n, 2 * n * std::int64_t{sizeof(T)}},
-                          [&](const auto& exec) { kernel::square_root(exec, out, n); });
+    if constexpr (axes != 0) all_reduce(mesh, axes, static_cast<const double*>(sums), sums, n);
+    mesh.context().launch({n, n * std::int64_t{sizeof(double) + sizeof(T)}}, [&](const auto& exec) {
+      kernel::square_root(exec, static_cast<const double*>(sums), y.data(), n);
+    });
     const Buffer kept = y.shard();
     return record(
         std::move(y), &norm_backward<T, Mesh, Dims...>,
@@ -87,8 +89,9 @@ auto norm(const X& x) {
 /// The gradient is x / y, and 0 where y is.
 ///
 /// @pre    x is not Partial; the dims are different ones of x, and whole or split by the axes of `over`
-/// @comm   with `over`, over its axes together: forward an all_reduce (sum) of the local result; else none.
-///         backward: none
+/// @post   rounded once, after the root: the squares are added in double
+/// @comm   with `over`, over its axes together: forward an all_reduce (sum) of as many f64 as the local result
+///         has elements; else none.  backward: none
 template <class Over, int... Dims, Tensor X>
 auto norm(const X& x) {
   static_assert(detail::are_dims<Dims...>(X::ndim), "tpx::norm: the dims are different ones of the operand");
