@@ -3,6 +3,7 @@
 #include <tpx/comm/threads.hpp>
 #include <tpx/ops/redistribute_async.hpp>
 
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -113,6 +114,7 @@ TEST_CASE("handles are under way together, among other collectives, and are aske
     CHECK(off(whole(second.wait()), x) <= 1e-12);
     CHECK(off(whole(third.wait()), x) <= 1e-12);
     CHECK(off(whole(moved.front().wait()), x) <= 1e-12);
+    CHECK_THROWS_WITH_AS((void)first.ready(), doctest::Contains("a handle that was moved away"), Error);
     CHECK_THROWS_WITH_AS((void)second.wait(), doctest::Contains("a handle is waited for once"), Error);
     CHECK_THROWS_WITH_AS((void)second.ready(), doctest::Contains("a handle is waited for once"), Error);
     // The memory of an operand that is gone is kept.
@@ -155,5 +157,27 @@ TEST_CASE("a communicator without nonblocking calls sends in wait") {
     equal[static_cast<std::size_t>(world.rank())] = ready && local_values(y) == local_values(expected) ? 1 : 0;
   });
   CHECK(equal == std::vector<char>(3, 1));
+}
+
+TEST_CASE("a handle whose wait failed may go, and has no value") {
+  std::vector<char> told(3, 0);
+  const auto fails = [&] {
+    comm::run_threads(3, [&](const comm::Threads& world) {
+      const auto mesh = make_mesh<tp>(world);
+      auto h = redistribute_async<Replicate<tp>>(zeros<double>(mesh, layout<Shard<0, tp>>, {6, 2}));
+      if (world.rank() == 0) fail("a file is missing");
+      for (const char* text :
+           {"rank 0 failed: a file is missing", "a handle whose wait() failed has no value"}) {
+        try {
+          (void)h.wait();
+        } catch (const Error& error) {
+          if (std::string_view(error.what()).find(text) != std::string_view::npos)
+            ++told[static_cast<std::size_t>(world.rank())];
+        }
+      }
+    });
+  };
+  CHECK_THROWS_WITH_AS(fails(), doctest::Contains("a file is missing"), Error);
+  CHECK(told == std::vector<char>{0, 2, 2});
 }
 #endif

@@ -92,6 +92,7 @@ auto redistribute_shard(const X& x, const Shape& shape, Buffer shard) {
 /// the second argument says into what pieces: redistribute<Shard<0, Ragged, tp>>(x, x.shape().with_pieces(0,
 /// {3, 0, 7})).
 ///
+/// @pre    the shape has the extents of x
 /// @post   the same tensor; where no step moves anything, the same memory
 /// @comm   forward: each step's collective, of elements(step, shape, grid) elements, over the step's axes.
 ///         backward: the transposed steps in reverse: after all-gather reduce-scatter, after `I to R`, which
@@ -100,16 +101,16 @@ auto redistribute_shard(const X& x, const Shape& shape, Buffer shard) {
 ///         Ragged one without the sizes of its pieces, or with others where the same axes split it Ragged
 ///         already
 template <class... To, Tensor X>
-auto redistribute(const X& x, const Shape& shape) {
+[[nodiscard]] auto redistribute(const X& x, const Shape& shape) {
   return detail::redistribute_shard<To...>(x, shape, x.shard());
 }
 template <class... To, Tensor X>
-auto redistribute(const X& x) {
+[[nodiscard]] auto redistribute(const X& x) {
   return detail::redistribute_shard<To...>(x, x.shape(), x.shard());
 }
 /// The memory of a tensor that goes with the call may become the result's.
 template <class... To, Tensor X>
-auto redistribute(X&& x) {
+[[nodiscard]] auto redistribute(X&& x) {
   Buffer shard = std::move(x).take_shard();
   return detail::redistribute_shard<To...>(x, x.shape(), std::move(shard));
 }

@@ -20,6 +20,12 @@ constexpr void a_value_is_read_after_wait() {
   static_assert(
       fits, "tpx: the value of redistribute_async is there after wait(): auto y = handle.wait() (see handle)");
 }
+template <bool fits, class... Facts>
+constexpr void a_handle_is_moved() {
+  static_assert(fits,
+                "tpx: a handle of redistribute_async is waited for once, so that it is moved, not copied: "
+                "auto y = handle.wait() is its value (see handle)");
+}
 template <class L>
 struct handle;
 
@@ -42,13 +48,16 @@ class [[nodiscard]] Redistribution {
     state_->start();
   }
   Redistribution(Redistribution&&) noexcept = default;
+  Redistribution(const Redistribution& other) : state_(nullptr), taken_(other.taken_) {
+    detail::a_handle_is_moved<std::is_void_v<X>, detail::handle<typename Y::layout_type>>();
+  }
   Redistribution& operator=(Redistribution&&) = delete;
 
   /// A handle that is not waited for ends the program: its ranks would not agree on what was sent. Where an
-  /// error is on its way, the memory that messages may still use is left to them.
+  /// error is on its way, or came out of wait(), the memory that messages may still use is left to them.
   ~Redistribution() {
     if (state_ == nullptr) return;
-    if (std::uncaught_exceptions() > state_->exceptions) {
+    if (state_->failed || std::uncaught_exceptions() > state_->exceptions) {
       (void)state_.release();
       return;
     }
@@ -59,8 +68,12 @@ class [[nodiscard]] Redistribution {
     std::terminate();
   }
 
-  /// Whether wait() would return at once, as far as the collective goes that is under way. Lets the
-  /// communicator make progress; starts nothing, so that the ranks may ask at different times.
+  /// Whether the collective that is under way is over, or there is none: wait() then waits only in the steps
+  /// after it, which without nonblocking calls are all of them. Lets the communicator make progress; starts
+  /// nothing, so that the ranks may ask at different times.
+  /// @comm   none
+  /// @throws tpx::Error, whatever is checked, where there is nothing to wait for: the value was taken already,
+  ///         or the handle was moved away
   bool ready() {
     expect_under_way();
     return !state_->step || state_->step->test();
@@ -68,13 +81,16 @@ class [[nodiscard]] Redistribution {
 
   /// The tensor in its new layout.
   /// @comm   the steps after the one that was started
-  /// @throws tpx::Error, whatever is checked, where the value was taken already
+  /// @throws tpx::Error, whatever is checked, where the value was taken already, or the handle was moved away,
+  ///         or wait() failed before
   [[nodiscard]] Y wait() {
     expect_under_way();
     const detail::Region region("tpx::redist_wait");
     State& s = *state_;
+    s.failed = true;
     while (s.at < s.plan.count) s.go_on(true);
     Y y = detail::record_redistribution(Y(s.x.mesh(), s.way.global, std::move(s.shard)), s.way, s.x);
+    taken_ = true;
     state_.reset();
     return y;
   }
@@ -93,6 +109,9 @@ class [[nodiscard]] Redistribution {
   auto local_count() const { return refused(*this).local_count(); }
   auto local() const { return refused(*this).local(); }
   auto data() const { return refused(*this).data(); }
+  const Mesh& mesh() const { return (void)refused(*this), state_->x.mesh(); }
+  Distribution distribution() const { return (void)refused(*this), state_->x.distribution(); }
+  operator Y() const { return (void)refused(*this), Y(mesh(), shape(), {}); }
   /// @}
 
  private:
@@ -103,6 +122,7 @@ class [[nodiscard]] Redistribution {
     Buffer shard;
     int at = 0;                ///< the step that is under way, or next
     std::optional<Step> step;  ///< its collective, where one was started
+    bool failed = false;       ///< an error came out of wait(), or still may
     int exceptions = std::uncaught_exceptions();
 
     /// Up to the end of the step that is under way, or its collective's start.
@@ -134,10 +154,14 @@ class [[nodiscard]] Redistribution {
   };
 
   void expect_under_way() const {
-    if (state_ == nullptr) fail("tpx::redistribute_async: a handle is waited for once");
+    if (taken_) fail("tpx::redistribute_async: a handle is waited for once");
+    if (state_ == nullptr)
+      fail("tpx::redistribute_async: a handle that was moved away has nothing to wait for");
+    if (state_->failed) fail("tpx::redistribute_async: a handle whose wait() failed has no value");
   }
 
   std::unique_ptr<State> state_;
+  bool taken_ = false;
 };
 
 /// redistribute in two halves: what is computed between them does not wait for messages.
@@ -157,7 +181,7 @@ class [[nodiscard]] Redistribution {
 /// @comm   as redistribute: its first collective here, further ones in wait(), and all of them in the backward
 /// @throws tpx::Error as redistribute
 template <class... To, Tensor X>
-auto redistribute_async(const X& x, const Shape& shape) {
+[[nodiscard]] auto redistribute_async(const X& x, const Shape& shape) {
   using L = with_t<typename X::layout_type, To...>;
   using Y = DTensor<typename X::element_type, X::ndim, L, typename X::mesh_type, detail::track_of<X>>;
   constexpr bool has_gradient = !detail::is_on_tape<X> || detail::has_gradient(X::spec);

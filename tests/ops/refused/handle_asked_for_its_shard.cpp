@@ -7,9 +7,13 @@
 using namespace tpx;
 using namespace tpx::axes;
 
+using Mesh = decltype(make_mesh<tp>(comm::Mpi::world()));
+
 template <class X>
 double first_of(const X& x) {
-  return x.extent(0) > 0 && x.local_count() > 0 && !x.describe().empty() && !describe(x).empty()
+  const DTensor<double, 2, layout_t<Replicate<tp>>, Mesh> y = x;
+  return x.extent(0) > 0 && x.local_count() > 0 && !x.describe().empty() && !describe(x).empty() &&
+                 x.mesh().rank() == 0 && x.distribution().local() == y.local_shape()
              ? x.local()(0, 0) + *x.data()
              : 0.0;
 }
