@@ -85,6 +85,12 @@ constexpr void an_axis_has_a_name() {
                 "tpx::layout: an axis is an empty struct with a static name (see axis, in_placement below)");
 }
 template <bool fits, class... Facts>
+constexpr void words_stand_in_front_of_the_axes() {
+  static_assert(fits,
+                "tpx::layout: Even, Balanced and Ragged stand in front of a Shard's axes, Sum, Max and Min in "
+                "front of a Partial's; Sized is for meshes (see in_placement below)");
+}
+template <bool fits, class... Facts>
 constexpr void a_dim_is_counted_from_0() {
   static_assert(fits, "tpx::Shard: a dim is counted from 0, and is less than 12 (see in_placement below)");
 }
@@ -100,6 +106,8 @@ struct place<List, Placement, AxisList<Axes...>> {
     constexpr bool dim_fits = state.dim >= 0 && state.dim < Spec::max_dims;
     if constexpr (sizeof...(Axes) == 0) {
       a_placement_names_an_axis<false, in_placement<Placement>>();
+    } else if constexpr ((is_word_beside_axes<Axes> || ...)) {
+      words_stand_in_front_of_the_axes<false, in_placement<Placement>>();
     } else if constexpr (!(MeshAxis<Axes> && ...)) {
       (an_axis_has_a_name<MeshAxis<Axes>, axis<Axes>, in_placement<Placement>>(), ...);
     } else if constexpr (!dim_fits) {
@@ -261,8 +269,16 @@ struct with_placements_type {
 template <class L, class... Placements>
 struct with_placements_type<L, Layout<Placements...>> : canonical<Placements...> {};
 
+template <bool fits, class... Facts>
+constexpr void a_layout_has_a_dual() {
+  static_assert(fits, "tpx::dual_t: what has a dual is a layout: dual_t<layout_t<Shard<0, dp>>> (see given)");
+}
+template <class Given>
+struct given;
 template <class L>
-struct dual_layout;
+struct dual_layout {
+  using type = std::conditional_t<(a_layout_has_a_dual<false, given<L>>(), true), Layout<>, L>;
+};
 template <class... Placements>
 struct dual_layout<Layout<Placements...>> {
   using list = axes_of<Placements...>;

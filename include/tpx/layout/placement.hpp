@@ -22,6 +22,9 @@ struct Max {};
 /// The smallest of the terms is meant; as Max.
 struct Min {};
 
+template <class Axis, int Size>
+struct Sized;
+
 /// The ranks along each axis hold different pieces of dim Dim. Over several axes the split is nested: the
 /// first axis splits the dim, the next one each piece, so `Shard<0, dp, tp>` is not `Shard<0, tp, dp>`.
 /// Where it is cut may stand in front of the axes: `Shard<0, Balanced, tp>`. Gradient: the same Shard.
@@ -113,6 +116,14 @@ template <int dim, Reduction reduction, class... Axes>
 struct placement_of<Kind::shard, dim, Partition::ragged, reduction, Axes...> {
   using type = Shard<dim, Ragged, Axes...>;
 };
+
+/// What people write among a placement's axes, and is none.
+template <class T>
+inline constexpr bool is_word_beside_axes =
+    std::is_same_v<T, Even> || std::is_same_v<T, Balanced> || std::is_same_v<T, Ragged> ||
+    std::is_same_v<T, Sum> || std::is_same_v<T, Max> || std::is_same_v<T, Min>;
+template <class Axis, int Size>
+inline constexpr bool is_word_beside_axes<Sized<Axis, Size>> = true;
 
 /// How often a list has an axis.
 template <class Axis, class List>
