@@ -12,7 +12,7 @@ template <class T, int N, class... Placements>
 using Values = DTensor<T, N, layout_t<Placements...>, Mesh>;
 
 #ifdef TPX_MUST_NOT_COMPILE
-auto partition(const Values<float, 2>& x) { return log_sum_exp<2>(x); }
+auto partition(const Values<float, 2>& x) { return log_sum_exp<-1>(x); }
 #else
 auto partition(const Values<float, 2>& x) { return log_sum_exp<1>(x); }
 #endif

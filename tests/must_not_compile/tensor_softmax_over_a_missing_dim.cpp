@@ -12,7 +12,7 @@ template <class T, int N, class... Placements>
 using Values = DTensor<T, N, layout_t<Placements...>, Mesh>;
 
 #ifdef TPX_MUST_NOT_COMPILE
-auto probability(const Values<float, 2>& x) { return softmax<2>(x); }
+auto probability(const Values<float, 2>& x) { return softmax<-1>(x); }
 #else
 auto probability(const Values<float, 2>& x) { return softmax<1>(x); }
 #endif

@@ -84,14 +84,14 @@ TEST_CASE("softmax and log-sum-exp over a dim that axes split") {
       check_op<T>(elsewhere, mesh, soft, x.y, x.dy, {x.dx}, 0, g);
       check_op<T>(world, mesh, lse, x.lse, x.dlse, {x.dx_of_lse}, sent, g);
     };
-    const auto soft = [](const auto& a) { return softmax<2, over<tp>>(a); };
-    const auto lse = [](const auto& a) { return log_sum_exp<2, over<tp>>(a); };
+    const auto soft = [](const auto& a) { return softmax<over<tp>, 2>(a); };
+    const auto lse = [](const auto& a) { return log_sum_exp<over<tp>, 2>(a); };
     check(0.0, last, soft, lse, 2, layout<Shard<2, tp>>);
     check(0.0, last, soft, lse, 2, layout<Shard<0, dp>, Shard<2, tp>>);
     check(0.0f, last, soft, lse, 2, layout<Replicate<dp>, Shard<2, tp>>);
     check(
-        0.0, middle, [](const auto& a) { return softmax<1, over<dp, tp>>(a); },
-        [](const auto& a) { return log_sum_exp<1, over<dp, tp>>(a); }, 3, layout<Shard<1, tp, dp>>);
+        0.0, middle, [](const auto& a) { return softmax<over<dp, tp>, 1>(a); },
+        [](const auto& a) { return log_sum_exp<over<dp, tp>, 1>(a); }, 3, layout<Shard<1, tp, dp>>);
   });
 }
 
@@ -99,10 +99,10 @@ TEST_CASE("softmax over an axis sends the rows' maxima, sums, and backward their
   for_each_mesh([&](const World& world, const auto& mesh) {
     const auto x = zeros<double>(mesh, layout<Shard<0, dp>, Shard<2, tp>>, {12, 4, 24});
     Tape tape(mesh);
-    const auto y = weighted_sum(softmax<2, over<tp>>(tape.watch(x)), random_values(12 * 4 * 24, 1));
+    const auto y = weighted_sum(softmax<over<tp>, 2>(tape.watch(x)), random_values(12 * 4 * 24, 1));
     world.log().clear();
     world.log().keep_order(true);
-    (void)softmax<2, over<tp>>(x);
+    (void)softmax<over<tp>, 2>(x);
     backward(y);
     world.log().keep_order(false);
     const std::int64_t rows = 48 / mesh.template size<dp>();
@@ -130,15 +130,46 @@ TEST_CASE("a line of nothing but -infinity has softmax 0, log-sum-exp -infinity,
     const auto x = full<double>(mesh, layout<Shard<1, tp>>, {2, 12}, none);
     Tape tape(mesh);
     const auto leaf = tape.watch(x);
-    const auto soft = softmax<1, over<tp>>(leaf);
-    const auto lse = log_sum_exp<1, over<tp>>(leaf);
+    const auto soft = softmax<over<tp>, 1>(leaf);
+    const auto lse = log_sum_exp<over<tp>, 1>(leaf);
     CHECK(gather(soft) == std::vector<double>(24, 0.0));
     CHECK(gather(lse) == std::vector<double>(2, none));
     backward(weighted_sum(soft, Values(24, 1.0)));
     CHECK(gather(tape.gradient(leaf)) == std::vector<double>(24, 0.0));
     tape.clear();
     const auto again = tape.watch(x);
-    backward(weighted_sum(log_sum_exp<1, over<tp>>(again), Values(2, 1.0)));
+    backward(weighted_sum(log_sum_exp<over<tp>, 1>(again), Values(2, 1.0)));
     CHECK(gather(tape.gradient(again)) == std::vector<double>(24, 0.0));
+  });
+}
+
+TEST_CASE("of +infinity log-sum-exp is +infinity, and softmax NaN along its line alone") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for_each_mesh([&](const World&, const auto& mesh) {
+    const auto check = [&]<class T>(T) {
+      for (const std::size_t at : {0, 7, 11}) {
+        Values values(4 * 12, 100.0), lse{-none, -none, nan, 100 + std::log(12.0)};
+        for (std::size_t line = 0; line < 3; ++line) values[line * 12 + at] = -none;
+        for (std::size_t i = 0; i < 12; ++i) values[12 + i] = i == at ? -none : none;
+        values[2 * 12 + (at + 1) % 12] = nan;
+        Tape tape(mesh);
+        const auto x = tape.watch(put(mesh, given<T>(layout<Shard<1, tp>>, {4, 12}, values)));
+        const auto y = log_sum_exp<over<tp>, 1>(x);
+        const Values is = whole(y), soft = whole(softmax<over<tp>, 1>(x));
+        CHECK(is[0] == lse[0]);
+        CHECK(is[1] == lse[1]);
+        CHECK(std::isnan(is[2]));
+        CHECK(is[3] == doctest::Approx(lse[3]));
+        backward(weighted_sum(y, Values(4, 1.0)));
+        const Values dx = whole(tape.gradient(x));
+        for (std::size_t i = 0; i < soft.size(); ++i) {
+          CHECK(std::isnan(soft[i]) == (i < 36));
+          CHECK(std::isnan(dx[i]) == (i < 24 ? i % 12 == at : i < 36));
+          if (i < 24 && i % 12 != at) CHECK(dx[i] == 0);
+        }
+      }
+    };
+    check(0.0);
+    check(0.0f);
   });
 }

@@ -215,16 +215,16 @@ void Uneven<Mesh>::lines() const {
     const Sample sample(validator::softmax("softmax", Op::rule, 1, false), {{7, 5}});
     check<As<Op>, L<Shard<0, Ragged, dp>, Replicate<tp>>>(sample, [](const auto& x) { return softmax<1>(x); });
     check<As<Op, 0, 0b10>, L<Shard<0, Balanced, dp>, Shard<1, Ragged, tp>>>(
-        sample, [](const auto& x) { return softmax<1, over<tp>>(x); });
+        sample, [](const auto& x) { return softmax<over<tp>, 1>(x); });
     check<As<Op, 0, 0b11>, L<Shard<1, Balanced, dp, tp>>>(
-        sample, [](const auto& x) { return softmax<1, over<dp, tp>>(x); });
+        sample, [](const auto& x) { return softmax<over<dp, tp>, 1>(x); });
   }
   {
     using Op = ops::log_sum_exp<2, 0>;
     const Sample sample(validator::softmax("log_sum_exp", Op::rule, 0, true), {{3, 5}});
     check<As<Op>, L<Shard<1, Ragged, tp, dp>>>(sample, [](const auto& x) { return log_sum_exp<0>(x); });
     check<As<Op, 0, 0b01>, L<Shard<0, Ragged, dp>, Shard<1, Balanced, tp>>>(
-        sample, [](const auto& x) { return log_sum_exp<0, over<dp>>(x); });
+        sample, [](const auto& x) { return log_sum_exp<over<dp>, 0>(x); });
   }
   {
     using Op = ops::layer_norm<3>;

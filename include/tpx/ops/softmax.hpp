@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <tpx/kernel/softmax.hpp>
 #include <tpx/ops/op.hpp>
@@ -31,10 +32,12 @@ namespace ops {
 
 template <int N, int Dim>
 struct softmax {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule = detail::one_whole_dim(N, Dim, true);
 };
 template <int N, int Dim>
 struct log_sum_exp {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule = detail::one_whole_dim(N, Dim, false);
 };
 
@@ -111,17 +114,21 @@ void save_lines(Record<Mesh>& r, const kernel::Lines& lines) {
 ///   y[i..., c] = exp(x[i..., c]) / sum over d of exp(x[i..., d])        c any of the dims
 ///
 ///   x, y  [b@dp,s,v]       softmax<2>(x)
-///   x, y  [b@dp,s,v@tp]    softmax<2, over<tp>>(x)
+///   x, y  [b@dp,s,v@tp]    softmax<over<tp>, 2>(x)
 ///
 /// @pre    x is not Partial; the dim is whole, or split by the axes of `over`
 /// @post   along a line of nothing but -infinity, as a mask may leave it, y is 0
 /// @comm   with `over`, over its axes together: forward an all_reduce (max) and one (sum) of the local lines,
 ///         backward one (sum) of the local lines; else none
-template <int Dim, class Over = over<>, Tensor X>
+template <class Over, int Dim, Tensor X>
 auto softmax(const X& x) {
-  static_assert(0 <= Dim && Dim < X::ndim, "tpx::softmax: the dim is one of the operand's, 0 to ndim - 1");
+  constexpr bool has_dim = 0 <= Dim && Dim < X::ndim;
+  static_assert(has_dim,
+                "tpx::softmax: the dim is one of the operand's, 0 to ndim - 1, and not counted from the end");
   using Op = ops::softmax<X::ndim, Dim>;
-  if constexpr (!detail::admits<Op, Over, X>()) {
+  if constexpr (!has_dim) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, Over, X>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
@@ -155,17 +162,22 @@ auto softmax(const X& x) {
 ///   y[i...] = log(sum over c of exp(x[i..., c]))
 ///
 ///   x  [b@dp,s,v]       y  [b@dp,s]      log_sum_exp<2>(x)
-///   x  [b@dp,s,v@tp]    y  [b@dp,s]      log_sum_exp<2, over<tp>>(x)       I on tp
+///   x  [b@dp,s,v@tp]    y  [b@dp,s]      log_sum_exp<over<tp>, 2>(x)       I on tp
 ///
 /// @pre    x is not Partial; the dim is whole, or split by the axes of `over`
 /// @post   of nothing but -infinity it is -infinity, and the gradient is 0
 /// @comm   with `over`, over its axes together: forward an all_reduce (max) and one (sum) of the local lines;
 ///         else none.  backward: none
-template <int Dim, class Over = over<>, Tensor X>
+template <class Over, int Dim, Tensor X>
 auto log_sum_exp(const X& x) {
-  static_assert(0 <= Dim && Dim < X::ndim, "tpx::log_sum_exp: the dim is one of the operand's, 0 to ndim - 1");
+  constexpr bool has_dim = 0 <= Dim && Dim < X::ndim;
+  static_assert(
+      has_dim,
+      "tpx::log_sum_exp: the dim is one of the operand's, 0 to ndim - 1, and not counted from the end");
   using Op = ops::log_sum_exp<X::ndim, Dim>;
-  if constexpr (!detail::admits<Op, Over, X>()) {
+  if constexpr (!has_dim) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, Over, X>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
@@ -197,11 +209,39 @@ auto log_sum_exp(const X& x) {
   }
 }
 
-template <int Dim, class Over = over<>>
+template <int Dim, Tensor X>
+auto softmax(const X& x) {
+  return softmax<over<>, Dim>(x);
+}
+template <int Dim, Tensor X>
+auto log_sum_exp(const X& x) {
+  return log_sum_exp<over<>, Dim>(x);
+}
+
+template <int Dim, class Over, Tensor X>
+refused softmax(const X&) {
+  detail::over_comes_first<std::is_void_v<X>>();
+  return {};
+}
+template <int Dim, class Over, Tensor X>
+refused log_sum_exp(const X&) {
+  detail::over_comes_first<std::is_void_v<X>>();
+  return {};
+}
+
+template <class Over, int Dim>
 refused softmax(refused) {
   return {};
 }
-template <int Dim, class Over = over<>>
+template <int Dim>
+refused softmax(refused) {
+  return {};
+}
+template <class Over, int Dim>
+refused log_sum_exp(refused) {
+  return {};
+}
+template <int Dim>
 refused log_sum_exp(refused) {
   return {};
 }

@@ -13,6 +13,6 @@ int main() {
 #ifdef TPX_MUST_NOT_COMPILE
   (void)log_sum_exp<0>(softmax<1>(x));
 #else
-  (void)log_sum_exp<0>(softmax<1, over<tp>>(x));
+  (void)log_sum_exp<0>(softmax<over<tp>, 1>(x));
 #endif
 }
