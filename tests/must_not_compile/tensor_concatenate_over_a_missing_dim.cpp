@@ -12,7 +12,7 @@ template <class T, int N, class... Placements>
 using Values = DTensor<T, N, layout_t<Placements...>, Mesh>;
 
 #ifdef TPX_MUST_NOT_COMPILE
-constexpr int dim = 2;
+constexpr int dim = -1;
 #else
 constexpr int dim = 1;
 #endif

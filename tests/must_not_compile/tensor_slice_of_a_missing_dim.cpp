@@ -12,7 +12,7 @@ template <class T, int N, class... Placements>
 using Values = DTensor<T, N, layout_t<Placements...>, Mesh>;
 
 #ifdef TPX_MUST_NOT_COMPILE
-auto part(const Values<float, 2>& x) { return slice<2>(x, 0, 4); }
+auto part(const Values<float, 2>& x) { return slice<-1>(x, 0, 4); }
 #else
 auto part(const Values<float, 2>& x) { return slice<1>(x, 0, 4); }
 #endif

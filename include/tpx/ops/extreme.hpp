@@ -92,7 +92,8 @@ auto extreme(const X& x) {
 /// @throws tpx::Error where there are no elements
 template <int... Dims, Tensor X>
 auto max(const X& x) {
-  static_assert(detail::are_dims<Dims...>(X::ndim), "tpx::max: the dims are different ones of the operand");
+  static_assert(detail::are_dims<Dims...>(X::ndim),
+                "tpx::max: the dims are different ones of the operand, counted from 0");
   return detail::extreme<ops::max<X::ndim, Dims...>, true, Dims...>(x);
 }
 
@@ -103,7 +104,8 @@ auto max(const X& x) {
 /// @pre, @post, @comm, @throws as for max
 template <int... Dims, Tensor X>
 auto min(const X& x) {
-  static_assert(detail::are_dims<Dims...>(X::ndim), "tpx::min: the dims are different ones of the operand");
+  static_assert(detail::are_dims<Dims...>(X::ndim),
+                "tpx::min: the dims are different ones of the operand, counted from 0");
   return detail::extreme<ops::min<X::ndim, Dims...>, false, Dims...>(x);
 }
 

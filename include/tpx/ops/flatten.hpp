@@ -106,12 +106,15 @@ auto seen_as(const X& x, const Shape& shape) {
 /// @throws tpx::Error where the parts do not multiply to the extent, or the dim is cut within a part
 template <int Dim, Tensor X, ExtentsLike S>
 auto unflatten(const X& x, const S& parts) {
-  static_assert(0 <= Dim && Dim < X::ndim, "tpx::unflatten: the dim is one of the operand's, 0 to ndim - 1");
   constexpr int n = S::ndim;
-  static_assert(X::ndim + n - 1 <= Spec::max_dims, "tpx::unflatten: a tensor has at most 12 dims");
-  constexpr bool fits = detail::partition_of(X::spec, Dim) != Partition::balanced;
+  constexpr bool has_dim = 0 <= Dim && Dim < X::ndim;
+  static_assert(has_dim,
+                "tpx::unflatten: the dim is one of the operand's, 0 to ndim - 1, and not counted from the end");
+  constexpr bool few = !has_dim || X::ndim + n - 1 <= Spec::max_dims;
+  static_assert(few, "tpx::unflatten: a tensor has at most 12 dims");
+  constexpr bool fits = !has_dim || detail::partition_of(X::spec, Dim) != Partition::balanced;
   constexpr bool whole = [] {
-    if constexpr (detail::is_static<S> && S::ndim > 0)
+    if constexpr (has_dim && detail::is_static<S> && S::ndim > 0)
       return detail::divides(S::shape()[0], Dim, X::spec, X::mesh_type::static_sizes);
     else
       return true;
@@ -119,7 +122,7 @@ auto unflatten(const X& x, const S& parts) {
   detail::factors_are_not_balanced<fits, detail::operand<0, typename X::layout_type>>();
   detail::axes_divide_the_first_factor<whole, detail::operand<0, typename X::layout_type>,
                                        detail::extents_are<S>, detail::mesh<typename X::mesh_type::axes>>();
-  if constexpr (!fits || !whole) {
+  if constexpr (!has_dim || !few || !fits || !whole) {
     return refused{};
   } else {
     constexpr Spec spec = detail::unflattened(X::spec, Dim, n);
@@ -165,13 +168,15 @@ auto unflatten(const X& x, const std::int64_t (&parts)[Parts]) {
 /// @comm   none, forward or backward
 template <int First, int Last, Tensor X>
 auto flatten(const X& x) {
-  static_assert(0 <= First && First <= Last && Last < X::ndim,
-                "tpx::flatten: the dims are the operand's, the first one before the last");
-  constexpr bool leads = detail::splits_none(X::spec, First + 1, Last);
-  constexpr bool cut = First == Last || detail::partition_of(X::spec, First) != Partition::balanced;
+  constexpr bool has_dims = 0 <= First && First <= Last && Last < X::ndim;
+  static_assert(has_dims,
+                "tpx::flatten: the dims are the operand's, counted from 0, the first one before the last");
+  constexpr bool leads = !has_dims || detail::splits_none(X::spec, First + 1, Last);
+  constexpr bool cut =
+      !has_dims || First == Last || detail::partition_of(X::spec, First) != Partition::balanced;
   detail::only_the_first_factor_is_split<leads, detail::operand<0, typename X::layout_type>>();
   detail::a_flat_dim_is_not_balanced<cut || !leads, detail::operand<0, typename X::layout_type>>();
-  if constexpr (!leads || !cut) {
+  if constexpr (!has_dims || !leads || !cut) {
     return refused{};
   } else {
     constexpr Spec spec = detail::flattened(X::spec, First, Last);

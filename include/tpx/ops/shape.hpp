@@ -141,7 +141,7 @@ void concatenate_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 template <int... Order, Tensor X>
 auto transpose(const X& x) {
   static_assert(detail::is_permutation<Order...>(X::ndim),
-                "tpx::transpose: the order names each dim of the operand once");
+                "tpx::transpose: the order names each dim of the operand once, counted from 0");
   using Op = ops::transpose<Order...>;
   if constexpr (!detail::admits<Op, over<>, X>()) {
     return refused{};
@@ -172,9 +172,13 @@ auto transpose(const X& x) {
 /// @throws tpx::Error where begin and end are none of the operand's
 template <int Dim, Tensor X>
 auto slice(const X& x, std::int64_t begin, std::int64_t end) {
-  static_assert(0 <= Dim && Dim < X::ndim, "tpx::slice: the dim is one of the operand's, 0 to ndim - 1");
+  constexpr bool has_dim = 0 <= Dim && Dim < X::ndim;
+  static_assert(has_dim,
+                "tpx::slice: the dim is one of the operand's, 0 to ndim - 1, and not counted from the end");
   using Op = ops::slice<X::ndim, Dim>;
-  if constexpr (!detail::admits<Op, over<>, X>()) {
+  if constexpr (!has_dim) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
@@ -216,13 +220,16 @@ auto slice(const X& x, std::int64_t begin, std::int64_t end) {
 template <int Dim, Tensor X, Tensor Y, Tensor... More>
 auto concatenate(const X& x, const Y& y, const More&... more) {
   constexpr int n = 2 + static_cast<int>(sizeof...(More));
-  static_assert(X::ndim == Y::ndim && ((X::ndim == More::ndim) && ...),
-                "tpx::concatenate: the operands have the same number of dims");
-  static_assert(0 <= Dim && Dim < X::ndim, "tpx::concatenate: the dim is one of the operands', 0 to ndim - 1");
-  constexpr bool few = n <= OpRule::max_operands;
+  constexpr bool alike = X::ndim == Y::ndim && ((X::ndim == More::ndim) && ...);
+  static_assert(alike, "tpx::concatenate: the operands have the same number of dims");
+  constexpr bool has_dim = !alike || (0 <= Dim && Dim < X::ndim);
+  static_assert(
+      has_dim,
+      "tpx::concatenate: the dim is one of the operands', 0 to ndim - 1, and not counted from the end");
+  constexpr bool few = !alike || !has_dim || n <= OpRule::max_operands;
   static_assert(few, "tpx::concatenate: two to eight tensors are joined: join eight, and the result with more");
   using Op = ops::concatenate<X::ndim, Dim, n>;
-  if constexpr (!few) {
+  if constexpr (!alike || !has_dim || !few) {
     return refused{};
   } else if constexpr (!detail::admits<Op, over<>, X, Y, More...>()) {
     return refused{};
