@@ -46,6 +46,25 @@ class Mlp {
   RowParallelLinear<T, Mesh, Axis> out_;
 };
 
+namespace detail {
+
+template <bool fits, class... Facts>
+constexpr void a_layer_takes_sequences() {
+  static_assert(fits, "tpx: this layer takes sequences: x is [batch, positions, features] (see op, operand)");
+}
+/// Whether x has the dims of a batch of sequences; what was refused already says no more.
+template <class Layer, class X>
+constexpr bool takes_sequences() {
+  if constexpr (Tensor<X>) {
+    a_layer_takes_sequences<X::ndim == 3, op<Layer>, operand<0, typename X::layout_type>>();
+    return X::ndim == 3;
+  } else {
+    return true;
+  }
+}
+
+}  // namespace detail
+
 /// Causal multi-head self-attention, split over the heads.
 ///
 ///   x  [b,s,h]     q, k, v  [b,s,heads@Axis,d]     y  [b,s,h]
@@ -67,8 +86,12 @@ class SelfAttention {
   /// @param  residual  none, or one that is added to y where that is summed
   template <class X, class... Residual>
   auto operator()(const X& x, const Residual&... residual) const {
-    const auto r = redistribute<Replicate<Axis>>(x);  // once for three uses: one all-reduce in backward
-    return out_(attention(query_(r), key_(r), value_(r), Mask::causal), residual...);
+    if constexpr (!detail::takes_sequences<SelfAttention, X>()) {
+      return refused{};
+    } else {
+      const auto r = redistribute<Replicate<Axis>>(x);  // once for three uses: one all-reduce in backward
+      return out_(attention(query_(r), key_(r), value_(r), Mask::causal), residual...);
+    }
   }
 
   template <class F>
