@@ -48,6 +48,12 @@ constexpr void a_region_takes_what_it_says() {
       "(see operand, declared)");
 }
 template <bool fits, class... Facts>
+constexpr void a_region_takes_layouts() {
+  static_assert(
+      fits,
+      "tpx::local_region: takes(...) is given layouts: takes(layout<Shard<0, dp>>, layout<>) (see declared)");
+}
+template <bool fits, class... Facts>
 constexpr void a_region_declares_each_operand() {
   static_assert(fits, "tpx::local_region: takes(...) declares one layout for each operand (see takes)");
 }
@@ -56,6 +62,9 @@ template <class Fn, class... Layouts, class... Xs>
 constexpr bool takes_operands(Takes<Layouts...>, Takes<Xs...>) {
   a_region_declares_each_operand<sizeof...(Layouts) == sizeof...(Xs), op<Fn>, Takes<Layouts...>>();
   if constexpr (sizeof...(Layouts) != sizeof...(Xs)) {
+    return false;
+  } else if constexpr (!(is_layout<Layouts> && ...)) {
+    (a_region_takes_layouts<is_layout<Layouts>, declared<Layouts>>(), ...);
     return false;
   } else {
     []<std::size_t... I>(std::index_sequence<I...>) {
