@@ -17,25 +17,29 @@ namespace ops {
 /// Lengths, where given, is a fourth operand, of no gradient.
 template <bool Lengths = false>
 struct attention {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule =
-      Lengths ? op_rule("b s h d, b t h d, b t h d, b -> b s h d", Linearity::nonlinear, {4, 4, 4, 1}, "s t d")
+      Lengths ? op_rule("b s h d, b t h d, b t h d, b -> b s h d", Linearity::nonlinear, {4, 4, 4, 1}, "s t d",
+                        0b1000)
               : op_rule("b s h d, b t h d, b t h d -> b s h d", Linearity::nonlinear, {4, 4, 4}, "s t d");
 };
 /// Each key head g is read by r query heads.
 template <bool Lengths = false>
 struct grouped_attention {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule =
       Lengths ? op_rule("b s g r d, b t g d, b t g d, b -> b s g r d", Linearity::nonlinear, {5, 4, 4, 1},
-                        "s t r d")
+                        "s t r d", 0b1000)
               : op_rule("b s g r d, b t g d, b t g d -> b s g r d", Linearity::nonlinear, {5, 4, 4}, "s t r d");
 };
 /// All key heads are on every rank.
 template <bool Lengths = false>
 struct shared_attention {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule =
-      Lengths
-          ? op_rule("b s h d, b t g d, b t g d, b -> b s h d", Linearity::nonlinear, {4, 4, 4, 1}, "s t g d")
-          : op_rule("b s h d, b t g d, b t g d -> b s h d", Linearity::nonlinear, {4, 4, 4}, "s t g d");
+      Lengths ? op_rule("b s h d, b t g d, b t g d, b -> b s h d", Linearity::nonlinear, {4, 4, 4, 1},
+                        "s t g d", 0b1000)
+              : op_rule("b s h d, b t g d, b t g d -> b s h d", Linearity::nonlinear, {4, 4, 4}, "s t g d");
 };
 
 }  // namespace ops
@@ -136,14 +140,16 @@ auto attend(const Q& q, const K& k, const V& v, Mask mask, kernel::AttentionShap
 }
 
 template <class Q, class K, class V, class... Lengths>
-constexpr void check_attention_types() {
+constexpr bool are_attention_operands() {
+  constexpr bool dims = (Q::ndim == 4 || Q::ndim == 5) && K::ndim == 4 && V::ndim == 4;
   static_assert(
-      (Q::ndim == 4 || Q::ndim == 5) && K::ndim == 4 && V::ndim == 4,
+      dims,
       "tpx::attention: q is [batch, positions, heads, head_dim], its heads perhaps factored as [key heads, "
       "query heads of each], k and v are [batch, positions, key heads, head_dim]");
-  static_assert(sizeof...(Lengths) <= 1 && ((Lengths::ndim == 1) && ...) &&
-                    (std::is_same_v<typename Lengths::element_type, std::int32_t> && ...),
-                "tpx::attention: lengths are std::int32_t [batch]");
+  constexpr bool lengths = sizeof...(Lengths) <= 1 && ((Lengths::ndim == 1) && ...) &&
+                           (std::is_same_v<typename Lengths::element_type, std::int32_t> && ...);
+  static_assert(!dims || lengths, "tpx::attention: lengths are std::int32_t [batch]");
+  return dims && lengths;
 }
 
 }  // namespace detail
@@ -165,12 +171,13 @@ constexpr void check_attention_types() {
 /// @see    arXiv:1706.03762, arXiv:2205.14135, arXiv:2305.13245
 template <Tensor Q, Tensor K, Tensor V, Tensor... Lengths>
 auto attention(const Q& q, const K& k, const V& v, Mask mask, const Lengths&... lengths) {
-  detail::check_attention_types<Q, K, V, Lengths...>();
-  TPX_EXPECTS(q.extent(2) == k.extent(2), q.describe(), k.describe());
-  if constexpr (Q::ndim == 4) {
-    return detail::attend<ops::attention<(sizeof...(Lengths) > 0)>>(q, k, v, mask, {}, lengths...);
+  constexpr bool padded = sizeof...(Lengths) > 0;
+  using Op = std::conditional_t<Q::ndim == 4, ops::attention<padded>, ops::grouped_attention<padded>>;
+  if constexpr (!detail::are_attention_operands<Q, K, V, Lengths...>()) {
+    return refused{};
   } else {
-    return detail::attend<ops::grouped_attention<(sizeof...(Lengths) > 0)>>(q, k, v, mask, {}, lengths...);
+    TPX_EXPECTS(q.extent(2) == k.extent(2), q.describe(), k.describe());
+    return detail::attend<Op>(q, k, v, mask, {}, lengths...);
   }
 }
 
@@ -187,13 +194,18 @@ auto attention(const Q& q, const K& k, const V& v, Mask mask, const Lengths&... 
 /// @throws tpx::Error naming the operands where the extents differ
 template <Tensor Q, Tensor K, Tensor V, Tensor... Lengths>
 auto shared_attention(const Q& q, const K& k, const V& v, Mask mask, const Lengths&... lengths) {
-  detail::check_attention_types<Q, K, V, Lengths...>();
-  static_assert(Q::ndim == 4, "tpx::shared_attention: q is [batch, positions, heads, head_dim]");
-  TPX_EXPECTS(k.extent(2) >= 1 && q.extent(2) % k.extent(2) == 0, q.describe(), k.describe());
-  kernel::AttentionShape n;
-  n.sharing = q.extent(2) / k.extent(2);
-  n.first_head = q.distribution().piece(2).offset;
-  return detail::attend<ops::shared_attention<(sizeof...(Lengths) > 0)>>(q, k, v, mask, n, lengths...);
+  constexpr bool operands = detail::are_attention_operands<Q, K, V, Lengths...>();
+  constexpr bool heads = !operands || Q::ndim == 4;
+  static_assert(heads, "tpx::shared_attention: q is [batch, positions, heads, head_dim]");
+  if constexpr (!operands || !heads) {
+    return refused{};
+  } else {
+    TPX_EXPECTS(k.extent(2) >= 1 && q.extent(2) % k.extent(2) == 0, q.describe(), k.describe());
+    kernel::AttentionShape n;
+    n.sharing = q.extent(2) / k.extent(2);
+    n.first_head = q.distribution().piece(2).offset;
+    return detail::attend<ops::shared_attention<(sizeof...(Lengths) > 0)>>(q, k, v, mask, n, lengths...);
+  }
 }
 
 template <class K, class V, class... Lengths>

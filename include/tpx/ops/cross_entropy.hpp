@@ -15,7 +15,8 @@ namespace ops {
 
 template <int N>
 struct cross_entropy {
-  static constexpr OpRule rule = op_rule("... v, ... ->", Linearity::nonlinear, {N, N - 1}, "v");
+  static constexpr bool computes_fractions = true;
+  static constexpr OpRule rule = op_rule("... v, ... ->", Linearity::nonlinear, {N, N - 1}, "v", 0b10);
 };
 
 }  // namespace ops
@@ -67,11 +68,15 @@ struct CrossEntropyOptions {
 template <class Over = over<>, Tensor Logits, Tensor Targets>
 auto cross_entropy(const Logits& logits, const Targets& targets, CrossEntropyOptions options = {}) {
   constexpr bool numbers = std::is_same_v<typename Targets::element_type, std::int32_t>;
-  static_assert(numbers, "tpx::cross_entropy: targets are std::int32_t");
-  static_assert(Logits::ndim == Targets::ndim + 1,
+  static_assert(
+      numbers, "tpx::cross_entropy: targets are std::int32_t, and come second: cross_entropy(logits, targets)");
+  constexpr bool classes_follow = Logits::ndim == Targets::ndim + 1;
+  static_assert(!numbers || classes_follow,
                 "tpx::cross_entropy: logits have one dim more than targets: classes");
   using Op = ops::cross_entropy<Logits::ndim>;
-  if constexpr (!numbers || !detail::admits<Op, Over, Logits, Targets>()) {
+  if constexpr (!numbers || !classes_follow) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, Over, Logits, Targets>()) {
     return refused{};
   } else {
     using T = typename Logits::element_type;

@@ -14,20 +14,21 @@ namespace ops {
 
 template <int N>
 struct select_position {
-  static constexpr OpRule rule = op_rule("b s ..., b -> b ...", Linearity::product, {N, 1}, "s");
+  static constexpr OpRule rule = op_rule("b s ..., b -> b ...", Linearity::product, {N, 1}, "s", 0b10);
 };
 template <int N>
 struct store_positions {
-  static constexpr OpRule rule = op_rule("b t ..., b s ..., b -> b t ...", Linearity::sum, {N, N, 1}, "s t");
+  static constexpr OpRule rule =
+      op_rule("b t ..., b s ..., b -> b t ...", Linearity::sum, {N, N, 1}, "s t", 0b100);
 };
 
 }  // namespace ops
 
 namespace detail {
 
-template <class... Xs>
-constexpr void off_the_tape() {
-  static_assert(!recorded<Xs...>, "tpx: this op has no gradient: detach(x) what is on a tape");
+template <bool fits, class... Facts>
+constexpr void an_op_without_gradient() {
+  static_assert(fits, "tpx: this op has no gradient: detach(x) what is on a tape (see op)");
 }
 
 }  // namespace detail
@@ -43,23 +44,28 @@ constexpr void off_the_tape() {
 /// @comm   none
 template <Tensor Ids, Tensor... First>
 auto positions_of(const Ids& ids, const First&... first) {
-  static_assert(Ids::ndim == 2 && sizeof...(First) <= 1 && ((First::ndim == 1) && ...),
-                "tpx::positions_of: ids are [batch, positions], first is [batch]");
-  using Mesh = typename Ids::mesh_type;
-  const Mesh& mesh = ids.mesh();
-  auto y = detail::make_tensor<std::int32_t, 2, typename Ids::layout_type>(mesh, ids.shape());
-  const Piece held = ids.distribution().piece(1);
-  TPX_EXPECTS(held.extent == ids.extent(1), ids.describe(), "the positions are whole");
-  const std::int32_t* start = nullptr;
-  ((start = first.data()), ...);
-  const std::int64_t batch = ids.local_shape()[0];
-  mesh.context().launch({0, batch * held.extent * std::int64_t{sizeof(std::int32_t)}}, [&](const auto& exec) {
-    kernel::count_from(exec, start, y.data(), batch, held.extent);
-  });
-  if constexpr (detail::is_on_tape<Ids>) {
-    return ids.track().tape->input(y);
+  constexpr bool fits = Ids::ndim == 2 && sizeof...(First) <= 1 && ((First::ndim == 1) && ...) &&
+                        (std::is_same_v<typename First::element_type, std::int32_t> && ...);
+  static_assert(fits, "tpx::positions_of: ids are [batch, positions], first is i32 [batch]");
+  if constexpr (!fits) {
+    return refused{};
   } else {
-    return y;
+    using Mesh = typename Ids::mesh_type;
+    const Mesh& mesh = ids.mesh();
+    auto y = detail::make_tensor<std::int32_t, 2, typename Ids::layout_type>(mesh, ids.shape());
+    const Piece held = ids.distribution().piece(1);
+    TPX_EXPECTS(held.extent == ids.extent(1), ids.describe(), "the positions are whole");
+    const std::int32_t* start = nullptr;
+    ((start = first.data()), ...);
+    const std::int64_t batch = ids.local_shape()[0];
+    mesh.context().launch({0, batch * held.extent * std::int64_t{sizeof(std::int32_t)}}, [&](const auto& exec) {
+      kernel::count_from(exec, start, y.data(), batch, held.extent);
+    });
+    if constexpr (detail::is_on_tape<Ids>) {
+      return ids.track().tape->input(y);
+    } else {
+      return y;
+    }
   }
 }
 
@@ -73,11 +79,15 @@ auto positions_of(const Ids& ids, const First&... first) {
 /// @comm   none
 template <Tensor X, Tensor Index>
 auto select_position(const X& x, const Index& index) {
-  static_assert(X::ndim >= 2 && Index::ndim == 1 && std::is_same_v<typename Index::element_type, std::int32_t>,
-                "tpx::select_position: x is [batch, positions, ...], the index i32 [batch]");
-  detail::off_the_tape<X>();
+  constexpr bool fits =
+      X::ndim >= 2 && Index::ndim == 1 && std::is_same_v<typename Index::element_type, std::int32_t>;
+  static_assert(fits, "tpx::select_position: x is [batch, positions, ...], the index i32 [batch]");
   using Op = ops::select_position<X::ndim>;
-  if constexpr (!detail::admits<Op, over<>, X, Index>()) {
+  constexpr bool plain = !detail::recorded<X>;
+  detail::an_op_without_gradient<!fits || plain, detail::op<Op>>();
+  if constexpr (!fits || !plain) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Index>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
@@ -108,10 +118,15 @@ auto select_position(const X& x, const Index& index) {
 /// @comm   none
 template <Tensor Cache, Tensor X, Tensor First>
 void store_positions(const Cache& cache, const X& x, const First& first) {
-  static_assert(Cache::ndim == X::ndim && X::ndim >= 2 && First::ndim == 1,
-                "tpx::store_positions: cache and x are [batch, positions, ...], first is [batch]");
-  detail::off_the_tape<Cache, X>();
-  if constexpr (detail::admits<ops::store_positions<X::ndim>, over<>, Cache, X, First>()) {
+  constexpr bool fits = Cache::ndim == X::ndim && X::ndim >= 2 && First::ndim == 1 &&
+                        std::is_same_v<typename First::element_type, std::int32_t>;
+  static_assert(fits, "tpx::store_positions: cache and x are [batch, positions, ...], first is i32 [batch]");
+  using Op = ops::store_positions<X::ndim>;
+  constexpr bool plain = !detail::recorded<Cache, X>;
+  detail::an_op_without_gradient<!fits || plain, detail::op<Op>>();
+  if constexpr (!fits || !plain) {
+    return;
+  } else if constexpr (detail::admits<Op, over<>, Cache, X, First>()) {
     using T = typename X::element_type;
     const detail::Region region("tpx::store_pos");
     const Shape from = x.local_shape(), to = cache.local_shape();

@@ -11,6 +11,7 @@ namespace ops {
 
 template <int N>
 struct layer_norm {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule = op_rule("... h, h, h -> ... h", Linearity::nonlinear, {N, 1, 1}, "h");
 };
 
@@ -72,10 +73,12 @@ void layer_norm_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 /// @see    arXiv:1607.06450
 template <Tensor X, Tensor Gamma, Tensor Beta>
 auto layer_norm(const X& x, const Gamma& gamma, const Beta& beta, double epsilon = 1e-5) {
-  static_assert(X::ndim >= 1 && Gamma::ndim == 1 && Beta::ndim == 1,
-                "tpx::layer_norm: gamma and beta have one dim, the last of x");
+  constexpr bool dims = X::ndim >= 1 && Gamma::ndim == 1 && Beta::ndim == 1;
+  static_assert(dims, "tpx::layer_norm: gamma and beta have one dim, the last of x");
   using Op = ops::layer_norm<X::ndim>;
-  if constexpr (!detail::admits<Op, over<>, X, Gamma, Beta>()) {
+  if constexpr (!dims) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Gamma, Beta>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
@@ -107,9 +110,10 @@ auto layer_norm(const X& x, const Gamma& gamma, const Beta& beta, double epsilon
   }
 }
 
-template <class Gamma, class Beta>
-refused layer_norm(refused, const Gamma&, const Beta&, double = 0) {
-  return {};
+template <class X, class Gamma, class Beta>
+requires(detail::is_refused<X> || detail::is_refused<Gamma> || detail::is_refused<Beta>) refused
+    layer_norm(const X& x, const Gamma& gamma, const Beta& beta, double = 0) {
+  return detail::refused_again(x, gamma, beta);
 }
 
 }  // namespace tpx

@@ -12,6 +12,7 @@ namespace ops {
 
 template <int N>
 struct rms_norm {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule = op_rule("... h, h -> ... h", Linearity::nonlinear, {N, 1}, "h");
 };
 
@@ -56,9 +57,12 @@ void rms_norm_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 /// @see    arXiv:1910.07467
 template <Tensor X, Tensor Gamma>
 auto rms_norm(const X& x, const Gamma& gamma, double epsilon = 1e-5) {
-  static_assert(X::ndim >= 1 && Gamma::ndim == 1, "tpx::rms_norm: gamma has one dim, the last of x");
+  constexpr bool dims = X::ndim >= 1 && Gamma::ndim == 1;
+  static_assert(dims, "tpx::rms_norm: gamma has one dim, the last of x");
   using Op = ops::rms_norm<X::ndim>;
-  if constexpr (!detail::admits<Op, over<>, X, Gamma>()) {
+  if constexpr (!dims) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Gamma>()) {
     return refused{};
   } else {
     using T = typename X::element_type;

@@ -16,7 +16,8 @@ namespace ops {
 
 template <int N>
 struct rotary {
-  static constexpr OpRule rule = op_rule("b s ... d, b s -> b s ... d", Linearity::product, {N, 2}, "d");
+  static constexpr bool computes_fractions = true;
+  static constexpr OpRule rule = op_rule("b s ... d, b s -> b s ... d", Linearity::product, {N, 2}, "d", 0b10);
 };
 
 }  // namespace ops
@@ -92,12 +93,19 @@ void rotary_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 /// @see    arXiv:2104.09864
 template <Tensor X, Tensor Positions, class T, class Mesh>
 auto rotary(const X& x, const Positions& position, const RotaryTable<T, Mesh>& table) {
-  static_assert(X::ndim >= 3 && Positions::ndim == 2, "tpx::rotary: x is [batch, positions, ..., head_dim]");
-  static_assert(std::is_same_v<typename Positions::element_type, std::int32_t>,
-                "tpx::rotary: positions are std::int32_t");
-  static_assert(std::is_same_v<typename X::element_type, T>, "tpx::rotary: the table has the elements of x");
+  constexpr bool numbers = std::is_same_v<typename Positions::element_type, std::int32_t>;
+  static_assert(numbers,
+                "tpx::rotary: positions are std::int32_t, and come second: rotary(x, position, table)");
+  constexpr bool dims = X::ndim >= 3 && Positions::ndim == 2;
+  static_assert(!numbers || dims,
+                "tpx::rotary: x is [batch, positions, ..., head_dim], positions are [batch, positions]");
+  constexpr bool same =
+      std::is_same_v<typename X::element_type, T> && std::is_same_v<typename X::mesh_type, Mesh>;
+  static_assert(!numbers || !dims || same, "tpx::rotary: the table has the elements of x, and its mesh");
   using Op = ops::rotary<X::ndim>;
-  if constexpr (!detail::admits<Op, over<>, X, Positions>()) {
+  if constexpr (!numbers || !dims || !same) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Positions>()) {
     return refused{};
   } else {
     const detail::Region region("tpx::rotary");
