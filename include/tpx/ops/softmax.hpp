@@ -117,7 +117,7 @@ void save_lines(Record<Mesh>& r, const kernel::Lines& lines) {
 ///   x, y  [b@dp,s,v@tp]    softmax<over<tp>, 2>(x)
 ///
 /// @pre    x is not Partial; the dim is whole, or split by the axes of `over`
-/// @post   along a line of nothing but -infinity, as a mask may leave it, y is 0
+/// @post   along a line of nothing but -infinity, as a mask may leave it, y is 0; along one with +infinity, NaN
 /// @comm   with `over`, over its axes together: forward an all_reduce (max) and one (sum) of the local lines,
 ///         backward one (sum) of the local lines; else none
 template <class Over, int Dim, Tensor X>
@@ -165,7 +165,8 @@ auto softmax(const X& x) {
 ///   x  [b@dp,s,v@tp]    y  [b@dp,s]      log_sum_exp<over<tp>, 2>(x)       I on tp
 ///
 /// @pre    x is not Partial; the dim is whole, or split by the axes of `over`
-/// @post   of nothing but -infinity it is -infinity, and the gradient is 0
+/// @post   of nothing but -infinity it is -infinity, and the gradient is 0; with +infinity it is +infinity, and
+///         the gradient NaN there and 0 elsewhere
 /// @comm   with `over`, over its axes together: forward an all_reduce (max) and one (sum) of the local lines;
 ///         else none.  backward: none
 template <class Over, int Dim, Tensor X>
