@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <type_traits>
 
 #include <tpx/kernel/mask.hpp>
@@ -51,6 +52,15 @@ void select_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
   };
   if constexpr (Chosen >= 0) give(Chosen, dz, zero);
   give(Other, zero, dz);
+}
+
+/// Whether T, an integer, has this value. Its largest one may be no double, but half of the next one is.
+template <class T>
+constexpr bool holds(double value) {
+  using Limits = std::numeric_limits<T>;
+  if (!(static_cast<double>(Limits::min()) <= value && value / 2 < static_cast<double>(Limits::max() / 2 + 1)))
+    return false;
+  return static_cast<double>(static_cast<T>(value)) == value;
 }
 
 template <class Mask, class X>
@@ -118,7 +128,8 @@ auto where(const Mask& mask, const X& x, const Y& y) {
 ///
 /// @pre    the mask has integers; x is not Partial: the value would be counted once per rank
 /// @comm   none, forward or backward
-/// @throws tpx::Error naming both operands where the extents differ
+/// @throws tpx::Error naming both operands where the extents differ; where x has integers and the value is no
+///         such one
 template <Tensor X, Tensor Mask>
 auto masked_fill(const X& x, const Mask& mask, double value) {
   detail::check_mask_type<Mask, X>();
@@ -130,6 +141,8 @@ auto masked_fill(const X& x, const Mask& mask, double value) {
     using M = typename Mask::element_type;
     const detail::Region region("tpx::masked_fill");
     detail::check_mask(mask, x);
+    if constexpr (std::is_integral_v<T>)
+      TPX_EXPECTS(detail::holds<T>(value), value, x.describe(), "the elements' type has the value");
     const std::int64_t columns = mask.local_count();
     const std::int64_t rows = x.local_shape().count(0, X::ndim - Mask::ndim);
     auto y = detail::make_result<Op, T, X::ndim, over<>>(x.shape(), x, mask);
