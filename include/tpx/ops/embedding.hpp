@@ -39,7 +39,8 @@ void check_ids(const Mesh& mesh, const std::int32_t* id, std::int64_t n, std::in
 ///
 /// @pre    0 <= id < v, and the ids are not Partial
 /// @comm   none, forward or backward
-/// @throws tpx::Error where an id is outside, at once on a host space, at TPX_CHECK_LEVEL 2 on a device
+/// @throws tpx::Error where an id is outside, at once on a host space, at TPX_CHECK_LEVEL 2 on a device: on the
+///         ranks that hold such an id; the others do not know of it
 template <Tensor Ids, Tensor Table>
 auto embedding(const Ids& id, const Table& table) {
   constexpr bool numbers = std::is_same_v<typename Ids::element_type, std::int32_t>;
