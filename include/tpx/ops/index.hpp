@@ -161,7 +161,8 @@ inline constexpr bool is_index = std::is_same_v<typename Index::element_type, st
 ///
 /// @pre    0 <= index < the extent of the dim; the index is not Partial
 /// @comm   none, forward or backward: the redistribute of a Partial result pays
-/// @throws tpx::Error where a number is outside, at once on a host space, at TPX_CHECK_LEVEL 2 on a device
+/// @throws tpx::Error where a number is outside, at once on a host space, at TPX_CHECK_LEVEL 2 on a device: on
+///         the ranks that hold such a number; the others do not know of it
 template <int Dim, Tensor X, Tensor Index>
 auto index_select(const X& x, const Index& index) {
   static_assert(0 <= Dim && Dim < X::ndim, "tpx::index_select: the dim is one of the operand's, 0 to ndim - 1");
@@ -194,7 +195,8 @@ auto index_select(const X& x, const Index& index) {
 /// @post   on a host deterministic: rows are added in their order
 /// @comm   none, forward or backward: the redistribute of a Partial result pays
 /// @throws tpx::Error naming both operands where the extents differ; where a number is outside, at once on a
-///         host space, at TPX_CHECK_LEVEL 2 on a device
+///         host space, at TPX_CHECK_LEVEL 2 on a device: on the ranks that hold such a number; the others do not
+///         know of it
 template <int Dim, Tensor X, Tensor Index>
 auto index_add(const X& x, const Index& index, std::int64_t extent) {
   constexpr bool dims = 0 <= Dim && Dim + Index::ndim <= X::ndim;
