@@ -65,6 +65,14 @@ TEST_CASE("where and masked_fill in every placement of a mask of the last dims")
                          Error);
     const auto row = full<unsigned char>(mesh, layout<>, {3}, static_cast<unsigned char>(200));
     CHECK(gather(masked_fill(a, row, 2)) == std::vector<double>(12, 2.0));
+    // Integers are filled with what their type has.
+    const auto whole_numbers = zeros<std::int64_t>(mesh, layout<>, {3});
+    for (const double bad : {0.5, 0x1p63, -0x1.8p63, std::nan("")})
+      CHECK_THROWS_WITH_AS(masked_fill(whole_numbers, row, bad), doctest::Contains("i64[3]"), Error);
+    CHECK_THROWS_AS(masked_fill(row, row, -1), Error);
+    CHECK_THROWS_AS(masked_fill(row, row, 255.5), Error);
+    CHECK(gather(masked_fill(row, row, 255)) == std::vector<unsigned char>(3, 255));
+    CHECK(gather(masked_fill(whole_numbers, row, -0x1p63)) == std::vector<std::int64_t>(3, INT64_MIN));
   });
 }
 
