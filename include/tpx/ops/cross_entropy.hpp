@@ -64,7 +64,7 @@ struct CrossEntropyOptions {
 /// @comm   forward: over the axes of `over` together, one all_reduce (max) of the local rows and one (sum) of
 ///         twice the local rows; nothing without `over`.  backward: none
 /// @throws tpx::Error where the extents differ; where a target is outside, at once on a host space, at
-///         TPX_CHECK_LEVEL 2 on a device
+///         TPX_CHECK_LEVEL 2 on a device: on the ranks that hold such a target; the others do not know of it
 template <class Over = over<>, Tensor Logits, Tensor Targets>
 auto cross_entropy(const Logits& logits, const Targets& targets, CrossEntropyOptions options = {}) {
   constexpr bool numbers = std::is_same_v<typename Targets::element_type, std::int32_t>;
