@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -86,12 +87,25 @@ TEST_CASE("picture: what there is too much of is left out") {
   const Grid wide{3, {1, 64, 1}};
   const Spec columns = tpx::spec_v<tpx::layout_t<Shard<1, tp>>, Mesh>;
   const std::string text = of({2, 128}, columns, wide).text();
-  CHECK(text.find("| 0   | 1   | 2   | 3   | 4   | 5   | ..  | 63  |") != text.npos);
+  CHECK(text.find("| 0   | 1   | 2   | 3   | 4   | 5   | .. | 63  |") != text.npos);
   CHECK(text.find("tp, 64 ranks") != text.npos);
 
   const Spec three = tpx::spec_v<tpx::layout_t<Shard<0, tp>>, Mesh>;
   CHECK(times("dim 0: ", of({64, 2, 2}, three, wide).text()) == 7);
   CHECK(times("<rect", svg(of({64, 2, 2}, three, wide))) == 64);  // a page has room for all of it
+  const std::string page = svg(of({2, 128}, columns, wide));
+  CHECK(times("<rect", page) == 23);
+  CHECK(page.find(">..</text>") != page.npos);
+  CHECK(page.find("width=\"0\"") == page.npos);
+  // Columns of many ranks: as many as a terminal shows.
+  const std::string broad =
+      of({8, 64}, tpx::spec_v<tpx::layout_t<Shard<1, tp>>, Mesh>, Grid{3, {8, 64, 4}}).text();
+  CHECK(broad.find("2,10,18") == broad.npos);
+  std::size_t longest = 0;
+  for (std::size_t at = 0, end = 0; (end = broad.find('\n', at)) != broad.npos; at = end + 1)
+    longest = std::max(longest, end - at);
+  CHECK(longest > 60);
+  CHECK(longest <= 120);
 }
 
 TEST_CASE("picture: a list of ranks is short") {

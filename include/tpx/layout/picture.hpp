@@ -102,6 +102,17 @@ class Picture {
   /// Whether what the ranks hold are terms of a sum.
   bool has_terms() const { return has_terms_; }
 
+  /// Numbers of the pieces of a dim that are drawn where they are more than `most`: the first ones and the
+  /// last; -1 stands for those between.
+  static std::vector<int> shown(std::size_t count, std::size_t most) {
+    std::vector<int> all;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (count <= most || i + 2 < most || i + 1 == count) all.push_back(static_cast<int>(i));
+      if (count > most && i + 2 == count) all.push_back(-1);
+    }
+    return all;
+  }
+
   /// For a terminal: a table of the ranks for each piece of dim 0 where there are three dims.
   std::string text() const {
     std::string all = title_ + '\n';
@@ -109,7 +120,7 @@ class Picture {
       if (ndim_ < 3) {
         all += '\n' + table({});
       } else {
-        for (const int i : shown(pieces(0).size())) {
+        for (const int i : shown(pieces(0).size(), most_shown)) {
           if (i < 0) {
             all += "\n..\n";
             continue;
@@ -127,6 +138,7 @@ class Picture {
 
  private:
   static constexpr std::size_t most_shown = 8;
+  static constexpr std::size_t widest = 100;  ///< characters of a line
 
   /// The dims of a tensor are the last ones of three.
   std::size_t place(int dim) const { return static_cast<std::size_t>(dim + max_ndim - ndim_); }
@@ -205,19 +217,17 @@ class Picture {
     return axis + "the same value";
   }
 
-  /// Numbers of the pieces that are drawn, -1 for those that are left out.
-  static std::vector<int> shown(std::size_t count) {
-    std::vector<int> all;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (count <= most_shown || i + 2 < most_shown || i + 1 == count) all.push_back(static_cast<int>(i));
-      if (count > most_shown && i + 2 == count) all.push_back(-1);
+  /// The last two dims: rows, and as many columns as fit beside each other.
+  std::string table(const std::vector<int>& block) const {
+    for (std::size_t most = most_shown;; --most) {
+      std::string text = table(block, most);
+      const std::size_t rule = text.find('+');
+      if (most == 3 || text.find('\n', rule) - rule <= widest) return text;
     }
-    return all;
   }
-
-  /// The last two dims: rows and columns.
-  std::string table(std::vector<int> block) const {
-    const std::vector<int> rows = shown(pieces_[1].size()), columns = shown(pieces_[2].size());
+  std::string table(const std::vector<int>& block, std::size_t most_columns) const {
+    const std::vector<int> rows = shown(pieces_[1].size(), most_shown),
+                           columns = shown(pieces_[2].size(), most_columns);
     const auto offset_of = [](const std::vector<Piece>& pieces, int i) {
       return i < 0 ? std::string("..") : std::to_string(pieces[static_cast<std::size_t>(i)].offset);
     };
@@ -232,19 +242,22 @@ class Picture {
       text.resize(std::max(width, text.size()), ' ');
       return text;
     };
-    std::size_t width = 1, margin = 0;
+    std::size_t margin = 0, widest_cell = 1;
     for (const int row : rows) {
       margin = std::max(margin, offset_of(pieces_[1], row).size());
       for (const int column : columns)
-        width = std::max({width, cell(row, column).size(), offset_of(pieces_[2], column).size()});
+        widest_cell = std::max({widest_cell, cell(row, column).size(), offset_of(pieces_[2], column).size()});
     }
+    std::vector<std::size_t> width;
+    for (const int column : columns) width.push_back(column < 0 ? 2 : widest_cell);
     const std::string side = ndim_ >= 2 ? "dim " + std::to_string(ndim_ - 2) + "  " : "";
     const std::string indent(side.size() + (ndim_ >= 2 ? margin + 1 : 0), ' ');
     std::string rule = indent + '+', text;
-    for (std::size_t i = 0; i < columns.size(); ++i) rule += std::string(width + 2, '-') + '+';
+    for (const std::size_t w : width) rule += std::string(w + 2, '-') + '+';
     if (ndim_ >= 1) {
       text += indent + "dim " + std::to_string(ndim_ - 1) + '\n' + indent;
-      for (const int column : columns) text += padded(offset_of(pieces_[2], column), width + 3);
+      for (std::size_t i = 0; i < columns.size(); ++i)
+        text += padded(offset_of(pieces_[2], columns[i]), width[i] + 3);
       text.erase(text.find_last_not_of(' ') + 1);
       text += '\n';
     }
@@ -254,7 +267,8 @@ class Picture {
       if (ndim_ >= 2)
         text += (first ? side : std::string(side.size(), ' ')) + padded(offset_of(pieces_[1], row), margin + 1);
       text += '|';
-      for (const int column : columns) text += ' ' + padded(cell(row, column), width) + " |";
+      for (std::size_t i = 0; i < columns.size(); ++i)
+        text += ' ' + padded(cell(row, columns[i]), width[i]) + " |";
       text += '\n' + rule + '\n';
     }
     return text;

@@ -21,33 +21,37 @@ class SvgDrawing {
 
   std::string draw() {
     int y = line(0, 24, 15, picture_.title());
-    const int ndim = picture_.ndim();
-    const std::size_t panels = ndim == 3 ? picture_.pieces(0).size() : 1;
-    for (std::size_t i = 0; i < panels; ++i) {
-      if (ndim < 3) {
-        y = panel({}, y + 16);
-        continue;
+    if (picture_.ndim() < 3) {
+      y = panel({}, y + 16);
+    } else {
+      for (const int i : Picture::shown(picture_.pieces(0).size(), most_panels)) {
+        if (i < 0) {
+          y = line(0, y + 24, 13, "..");
+          continue;
+        }
+        const Piece& p = picture_.pieces(0)[static_cast<std::size_t>(i)];
+        y = line(0, y + 24, 13,
+                 "dim 0: " + std::to_string(p.offset) + " to " + std::to_string(p.offset + p.extent - 1));
+        y = panel({i}, y + 4);
       }
-      const Piece& p = picture_.pieces(0)[i];
-      y = line(0, y + 24, 13,
-               "dim 0: " + std::to_string(p.offset) + " to " + std::to_string(p.offset + p.extent - 1));
-      y = panel({static_cast<int>(i)}, y + 4);
     }
     y += 12;
     for (const std::string& sentence : picture_.legend()) y = line(0, y + 18, 12, sentence);
-    const std::string width = std::to_string(margin + extent + 20), height = std::to_string(y + 12);
+    const std::string width = std::to_string(widest_ + 20), height = std::to_string(y + 12);
     return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"" + width + "\" height=\"" + height +
-           "\" viewBox=\"-10 0 " + width + ' ' + height + "\" font-family=\"sans-serif\">\n<title>" +
-           escaped(picture_.title()) +
-           "</title>\n<defs><pattern id=\"terms\" width=\"8\" height=\"8\" patternUnits=\"userSpaceOnUse\">"
+           "\" viewBox=\"-10 0 " + width + ' ' + height +
+           "\" font-family=\"sans-serif\" style=\"background:#fff\">\n<title>" + escaped(picture_.title()) +
+           "</title>\n<defs><pattern "
+           "id=\"terms\" width=\"8\" height=\"8\" patternUnits=\"userSpaceOnUse\">"
            "<path d=\"M0 8L8 0\" stroke=\"#000\" stroke-opacity=\".25\"/></pattern></defs>\n" +
            body_ + "</svg>\n";
   }
 
  private:
-  static constexpr int margin = 60;   // for the labels of the rows
-  static constexpr int extent = 560;  // of the wider side of a panel
-  static constexpr int least = 24;    // of the other
+  static constexpr int margin = 60;                                 // for the labels of the rows
+  static constexpr int extent = 560;                                // of the wider side of a panel
+  static constexpr int least = 24;                                  // of the other
+  static constexpr std::size_t most_panels = 64, most_pieces = 24;  // more are not read
 
   static std::string escaped(std::string_view text) {
     std::string all;
@@ -77,50 +81,63 @@ class SvgDrawing {
     body_ += "<text x=\"" + std::to_string(x) + "\" y=\"" + std::to_string(y) + "\" font-size=\"" +
              std::to_string(size) + "\" text-anchor=\"" + std::string(anchor) + "\">" + escaped(text) +
              "</text>\n";
+    if (anchor == "start") widest_ = std::max(widest_, x + static_cast<int>(text.size()) * size * 3 / 5);
     return y;
   }
 
-  static std::int64_t end_of(const std::vector<Piece>& pieces) {
-    return pieces.empty() ? 0 : pieces.back().offset + pieces.back().extent;
-  }
+  /// The pieces of a dim that are drawn, and where: to scale where they are all.
+  struct Side {
+    explicit Side(const std::vector<Piece>& all) : shown(Picture::shown(all.size(), most_pieces)) {
+      const bool whole = all.size() <= most_pieces;
+      for (const int i : shown) {
+        const std::int64_t length = whole ? all[static_cast<std::size_t>(i)].extent : 1;
+        edge.push_back(edge.back() + static_cast<double>(length));
+        label.push_back(i < 0 ? ".." : std::to_string(all[static_cast<std::size_t>(i)].offset));
+      }
+    }
+    double length() const { return edge.back(); }
+    double pixels(double longest) const {
+      return std::max({extent * length() / longest, 20.0 * static_cast<double>(shown.size()), double{least}});
+    }
+
+    std::vector<int> shown;
+    std::vector<double> edge{0.0};
+    std::vector<std::string> label;
+  };
 
   /// Draws the last two dims below `top`; where it ends.
   int panel(std::vector<int> block, int top) {
     const int ndim = picture_.ndim();
     const std::vector<Piece> one{{0, 1}};
-    const std::vector<Piece>& rows = ndim >= 2 ? picture_.pieces(ndim - 2) : one;
-    const std::vector<Piece>& columns = ndim >= 1 ? picture_.pieces(ndim - 1) : one;
-    const double height_of = static_cast<double>(end_of(rows)), width_of = static_cast<double>(end_of(columns));
-    if (height_of == 0 || width_of == 0) return top;
-    // True to scale as far as the ranks can still be read.
-    const double longest = std::max(height_of, width_of);
-    const auto side = [&](double n, std::size_t pieces) {
-      return std::max({static_cast<double>(extent) * n / longest / (ndim < 2 ? 1 : 1.6),
-                       20.0 * static_cast<double>(pieces), double{least}});
-    };
-    const double width = std::min(side(width_of, columns.size()), double{extent});
-    const double height = ndim >= 2 ? side(height_of, rows.size()) : 40;
+    const Side rows(ndim >= 2 ? picture_.pieces(ndim - 2) : one);
+    const Side columns(ndim >= 1 ? picture_.pieces(ndim - 1) : one);
+    if (rows.length() == 0 || columns.length() == 0) return top;
+    const double longest = std::max(rows.length(), columns.length());
+    const double width = std::min(columns.pixels(longest), double{extent});
+    const double height = ndim >= 2 ? rows.pixels(1.6 * longest) : 40;
     const int y0 = top + 34;
-    const auto x_at = [&](std::int64_t i) {
-      return margin + static_cast<int>(width * static_cast<double>(i) / width_of);
+    const auto x_at = [&](std::size_t i) {
+      return margin + static_cast<int>(width * columns.edge[i] / columns.length());
     };
-    const auto y_at = [&](std::int64_t i) {
-      return y0 + static_cast<int>(height * static_cast<double>(i) / height_of);
+    const auto y_at = [&](std::size_t i) {
+      return y0 + static_cast<int>(height * rows.edge[i] / rows.length());
     };
 
     if (ndim >= 1) line(margin, y0 - 20, 12, "dim " + std::to_string(ndim - 1));
     if (ndim >= 2) line(0, y0 - 4, 12, "dim " + std::to_string(ndim - 2));
-    int number = block.empty() ? 0 : block.front() * static_cast<int>(rows.size() * columns.size());
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      const int y = y_at(rows[r].offset), h = y_at(rows[r].offset + rows[r].extent) - y;
-      if (ndim >= 2 && h >= 12) line(margin - 6, y + 12, 11, std::to_string(rows[r].offset), "end");
-      for (std::size_t c = 0; c < columns.size(); ++c, ++number) {
-        const int x = x_at(columns[c].offset), w = x_at(columns[c].offset + columns[c].extent) - x;
-        const std::string offset = std::to_string(columns[c].offset);
-        if (r == 0 && ndim >= 1 && static_cast<int>(offset.size()) * 7 < w) line(x, y0 - 4, 11, offset);
+    const int in_panel = static_cast<int>(rows.shown.size() * columns.shown.size());
+    int number = block.empty() ? 0 : block.front() * in_panel;
+    for (std::size_t r = 0; r < rows.shown.size(); ++r) {
+      const int y = y_at(r), h = y_at(r + 1) - y;
+      if (ndim >= 2 && h >= 12) line(margin - 6, y + 12, 11, rows.label[r], "end");
+      for (std::size_t c = 0; c < columns.shown.size(); ++c, ++number) {
+        const int x = x_at(c), w = x_at(c + 1) - x;
+        if (r == 0 && ndim >= 1 && static_cast<int>(columns.label[c].size()) * 7 < w)
+          line(x, y0 - 4, 11, columns.label[c]);
+        if (rows.shown[r] < 0 || columns.shown[c] < 0) continue;
         std::vector<int> whole = block;
-        if (ndim >= 2) whole.push_back(static_cast<int>(r));
-        if (ndim >= 1) whole.push_back(static_cast<int>(c));
+        if (ndim >= 2) whole.push_back(rows.shown[r]);
+        if (ndim >= 1) whole.push_back(columns.shown[c]);
         const std::string ranks = print_ranks(picture_.ranks(whole));
         // Neighbours differ in hue by the golden angle.
         rectangle(x, y, w, h, "hsl(" + std::to_string(number * 137 % 360) + ",60%,80%)", ranks);
@@ -140,6 +157,7 @@ class SvgDrawing {
 
   const Picture& picture_;
   std::string body_;
+  int widest_ = margin + extent;
 };
 
 }  // namespace detail
