@@ -15,6 +15,7 @@
 #include <tpx/layout/parse.hpp>
 #include <tpx/layout/picture_svg.hpp>
 #include <tpx/layout/plan_text.hpp>
+#include <tpx/layout/ragged.hpp>
 #include <tpx/train/pipeline_picture.hpp>
 
 #include "explain/model_step.hpp"
@@ -33,6 +34,12 @@ tpx::TensorText read_tensor(const std::string& text, const tpx::MeshText& mesh) 
   return tensor;
 }
 
+bool has_gradient(const tpx::TensorText& tensor) {
+  const bool real = tensor.element == tpx::Element::f32 || tensor.element == tpx::Element::f64 ||
+                    tensor.element == tpx::Element::bf16;
+  return real && tpx::detail::has_gradient(tensor.spec);
+}
+
 std::string printed(const tpx::TensorText& tensor, tpx::Spec spec, const tpx::MeshText& mesh) {
   return print(name(tensor.element), tensor.shape, spec, mesh.names);
 }
@@ -47,8 +54,7 @@ void write(const std::string& file, const std::string& text) {
 Fact show_tensor(const std::string& text, const tpx::MeshText& mesh, const std::string& file) {
   const tpx::TensorText tensor = read_tensor(text, mesh);
   const tpx::Picture picture(name(tensor.element), tensor.shape, tensor.spec, mesh.grid, mesh.names);
-  const std::string gradient =
-      tpx::detail::has_gradient(tensor.spec) ? printed(tensor, dual(tensor.spec), mesh) : "none";
+  const std::string gradient = has_gradient(tensor) ? printed(tensor, dual(tensor.spec), mesh) : "none";
   std::printf("%sits gradient: %s\n\n", picture.text().c_str(), gradient.c_str());
   if (!file.empty()) write(file, svg(picture));
   const std::int64_t local = tpx::Distribution(tensor.shape, tensor.spec, mesh.grid).local().count();
@@ -61,22 +67,20 @@ Fact show_plan(const std::string& from_text, const std::string& to_text, const t
   const tpx::TensorText from = read_tensor(from_text, mesh), to = read_tensor(to_text, mesh);
   if (!(from.shape == to.shape) || from.element != to.element)
     tpx::fail("explain: a redistribution keeps element and shape; from " + from_text + " to " + to_text);
-  tpx::Shape shape = from.shape;  // with the pieces of either
-  for (int d = 0; d < shape.ndim(); ++d)
-    if (const auto sizes = to.shape.pieces(d); !sizes.empty())
-      shape = shape.with_pieces(d, {sizes.begin(), sizes.end()});
+  const tpx::Shape shape = tpx::detail::shape_on_the_way(from.shape, from.spec, to.shape, to.spec, mesh.grid);
   const auto in_words = [&](const tpx::Plan& plan) {
     const std::string text = plan_text(plan, from.element, shape, mesh.grid, mesh.names);
     return text.empty() ? std::string("nothing to do\n") : text;
   };
   const tpx::Plan forward = tpx::make_plan(from.spec, to.spec);
   std::printf("from %s\n%s", from_text.c_str(), in_words(forward).c_str());
-  std::vector<Fact> facts{{"steps", forward.count}, {"elements", elements(forward, shape, mesh.grid)}};
-  if (tpx::detail::has_gradient(from.spec) && tpx::detail::has_gradient(to.spec)) {
+  std::vector<Fact> facts{{"steps", forward.count},
+                          {"first_rank_elements", elements(forward, shape, mesh.grid)}};
+  if (has_gradient(from) && has_gradient(to)) {
     const tpx::Plan backward = transposed(forward);
     std::printf("backward, from %s\n%s\n", printed(to, dual(to.spec), mesh).c_str(),
                 in_words(backward).c_str());
-    facts.emplace_back("elements_backward", elements(backward, shape, mesh.grid));
+    facts.emplace_back("first_rank_elements_backward", elements(backward, shape, mesh.grid));
   }
   return {"plan", facts};
 }

@@ -248,8 +248,7 @@ TEST_CASE("distribution: what a layout cannot hold is said in one sentence, the 
   CHECK(refusal(Shape{9, 4}.with_pieces(0, {9, 0}), ragged, domain::grid(2, 2)).empty());
   CHECK(refusal({9, 4}, ragged, domain::grid(2, 2)) ==
         "tpx::Distribution: dim 0 of f32[9@dp:ragged,4] is split Ragged into 2 pieces: the shape says their "
-        "sizes, by "
-        "with_pieces");
+        "sizes, by with_pieces, or in a text as :ragged(3,7)");
   CHECK(refusal(Shape{9, 4}.with_pieces(0, {3, 3, 3}), ragged, domain::grid(2, 2)) ==
         "tpx::Distribution: dim 0 of f32[9@dp:ragged,4] is split Ragged into 2 pieces: 3 sizes were given");
   CHECK(refusal({8, -1}, rows, domain::grid(2, 2)) ==

@@ -39,7 +39,7 @@ static_assert(plan<Crossed, layout_t<>>.steps.step[0].axes == 1u);  // tp, as it
 static_assert(plan<Crossed, layout_t<>>.elements({8, 8}, {4, 2}) == 32 + 64);
 static_assert(plan<Crossed, layout_t<>, tpx::AxisList<dp, tp>>.elements({8, 8}, {2, 4}) == 16 + 64);
 constexpr auto nothing = plan<layout_t<Shard<0, dp, tp>>, layout_t<Shard<0, dp, tp>>>;
-static_assert(nothing.steps.count == 0 && nothing.elements({64}, {1024, 16}) == 0);
+static_assert(nothing.steps.count == 0 && nothing.elements({32768}, {1024, 16}) == 0);
 
 constexpr std::array<std::string_view, 3> names{"dp", "tp", "cp"};
 
@@ -59,6 +59,36 @@ TEST_CASE("plan_text: the step of a typed plan") {
         "1. all-gather over tp: each rank receives the others' pieces of dim 1; nothing is sent, the axis has "
         "one rank\n"
         "   -> f64[8,512]{R:tp}\n");
+}
+
+TEST_CASE("plan_text: what a typed plan cannot be costed for") {
+  CHECK_THROWS_WITH_AS(gather.elements({8, 512}, {0}), "tpx::plan: the size of an axis is at least 1",
+                       tpx::Error);
+  CHECK_THROWS_WITH_AS(gather.text<float>({8, 513}, {8}), doctest::Contains("which 513 is not a multiple of"),
+                       tpx::Error);
+  CHECK_THROWS_WITH_AS(gather.elements({8}, {8}), doctest::Contains("axis tp splits dim 1 of a tensor"),
+                       tpx::Error);
+  constexpr auto largest = plan<layout_t<Partial<tpx::Max, tp>>, layout_t<Replicate<tp>>>;
+  CHECK_THROWS_WITH_AS(largest.backward(), doctest::Contains("has no gradient"), tpx::Error);
+}
+
+TEST_CASE("plan_text: pieces of several sizes") {
+  constexpr auto moved = plan<layout_t<Shard<0, tpx::Ragged, dp>>, layout_t<Shard<0, tpx::Ragged, tp>>>;
+  const tpx::Shape before = tpx::Shape{12}.with_pieces(0, {1, 11}),
+                   after = tpx::Shape{12}.with_pieces(0, {5, 7});
+  CHECK_THROWS_WITH_AS(moved.elements({12}, {2, 2}), doctest::Contains("is split Ragged into 2 pieces"),
+                       tpx::Error);
+  CHECK(moved.elements(before, after, {2, 2}) == 5);
+  CHECK(moved.text<float>(before, after, {2, 2}).find("; 5 to 7 elements, 20 to 28 bytes\n") !=
+        std::string::npos);
+  // The first rank has nothing to send.
+  CHECK(words("f32[4@dp:ragged(0,4)]{P:tp}", "f32[4@dp:ragged(0,4)]").find("; 0 to 4 elements") !=
+        std::string::npos);
+  CHECK(words("f32[13@dp@tp:balanced]", "f32[13@dp:balanced]").find("; 6 to 7 elements") != std::string::npos);
+  // Without sizes, which axis comes first.
+  std::ostringstream out;
+  out << plan<layout_t<Shard<0, dp, tp>>, layout_t<Shard<0, tp, dp>>>;
+  CHECK(out.str().find("-> dp: S(0) 2nd, tp: S(0) 1st\n") != std::string::npos);
 }
 
 TEST_CASE("plan_text: a typed plan without sizes, and its gradient's") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -50,6 +51,11 @@ TEST_CASE("shape: the sizes of Ragged pieces go along, and add up") {
   CHECK(both.with_pieces(0, {7}).pieces(0).size() == 1);
   CHECK_THROWS_WITH_AS((tpx::Shape{7, 4}.with_pieces(0, {3, 3})),
                        "tpx::Shape::with_pieces: the sizes of the pieces of dim 0 add up to 6, its extent is 7",
+                       tpx::Error);
+  constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
+  CHECK_THROWS_WITH_AS((tpx::Shape{4, 4}.with_pieces(0, {huge, huge, 6})),
+                       "tpx::Shape::with_pieces: the sizes of the pieces of dim 0 add up to more than its "
+                       "extent, which is 4",
                        tpx::Error);
   CHECK_THROWS_WITH_AS((tpx::Shape{7, 4}.with_pieces(0, {8, -1})),
                        "tpx::Shape::with_pieces: the size of a piece is not negative", tpx::Error);

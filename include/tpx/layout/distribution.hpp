@@ -210,7 +210,7 @@ class Distribution {
     if (have == 0 || have % static_cast<std::size_t>(divisor(dim)) != 0)
       fail("tpx::Distribution: dim " + std::to_string(dim) + " of " + print(element, global_, spec_, names) +
            " is split Ragged into " + std::to_string(divisor(dim)) + " pieces: " +
-           (have == 0 ? std::string("the shape says their sizes, by with_pieces")
+           (have == 0 ? std::string("the shape says their sizes, by with_pieces, or in a text as :ragged(3,7)")
                       : std::to_string(have) + " sizes were given"));
   }
 

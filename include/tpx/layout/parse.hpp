@@ -146,7 +146,11 @@ class TensorReader {
       sizes.push_back(reader_.number<std::int64_t>("the size of a piece", 0));
     } while (reader_.take(","));
     reader_.expect(")", "the sizes of the pieces");
-    tensor_.shape = tensor_.shape.with_pieces(dim, std::move(sizes));
+    try {
+      tensor_.shape = tensor_.shape.with_pieces(dim, std::move(sizes));
+    } catch (const Error& error) {
+      reader_.refuse(error.what());
+    }
   }
 
   /// "R:cp", "P:dp,tp", "Pmax:tp"
@@ -197,7 +201,8 @@ class TensorReader {
 /// `f32[10@tp:ragged(3,0,7)]`.
 ///
 /// @param  names  the axes of the mesh, in its order
-/// @post   print(name(t.element), t.shape, t.spec, names) is the text, without the sizes of pieces
+/// @post   print(name(t.element), t.shape, t.spec, names) is what is meant, as tpx spells it: R before P, and
+///         without the sizes of pieces
 /// @throws tpx::Error, which shows the text and says what is expected
 inline TensorText parse_tensor(std::string_view text, std::span<const std::string_view> names) {
   return detail::TensorReader(text, names).read();

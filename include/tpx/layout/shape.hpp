@@ -48,14 +48,19 @@ class Shape {
     if (dim < 0 || dim >= ndim_)
       throw Error("tpx::Shape::with_pieces: dim " + std::to_string(dim) + " of " + std::to_string(ndim_) +
                   " dims");
-    std::int64_t sum = 0;
-    for (const std::int64_t size : sizes) {
+    for (const std::int64_t size : sizes)
       if (size < 0) throw Error("tpx::Shape::with_pieces: the size of a piece is not negative");
-      sum += size;
+    std::int64_t rest = extent_[dim];
+    for (const std::int64_t size : sizes) {
+      if (size > rest)
+        throw Error("tpx::Shape::with_pieces: the sizes of the pieces of dim " + std::to_string(dim) +
+                    " add up to more than its extent, which is " + std::to_string(extent_[dim]));
+      rest -= size;
     }
-    if (sum != extent_[dim])
+    if (rest != 0)
       throw Error("tpx::Shape::with_pieces: the sizes of the pieces of dim " + std::to_string(dim) +
-                  " add up to " + std::to_string(sum) + ", its extent is " + std::to_string(extent_[dim]));
+                  " add up to " + std::to_string(extent_[dim] - rest) + ", its extent is " +
+                  std::to_string(extent_[dim]));
     std::vector<detail::PieceTable> tables;
     for (const detail::PieceTable& table : pieces_.tables())
       if (table.dim != dim) tables.push_back(table);
