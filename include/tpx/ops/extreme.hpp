@@ -83,8 +83,8 @@ auto extreme(const X& x) {
 ///   x  [b@dp,s,h]            max<0>     y  [s,h]{P(max):dp}     each rank the largest of its own
 ///
 /// Along whole dims the gradient goes to the element that was taken, of equal ones all of it to the first in
-/// row-major order: they do not share it. Across ranks there is none: a result that is Partial goes into nothing
-/// but a redistribute, and that only where x is on no tape: max<0>(detach(x)).
+/// row-major order: they do not share it. Across ranks there is none: a result that is Partial goes into
+/// nothing but a redistribute, and that only where x is on no tape: max<0>(detach(x)).
 ///
 /// @pre    the dims are different ones of x, and not empty; x is not Partial
 /// @post   a NaN among the elements is the result, on whichever rank it is
