@@ -195,8 +195,8 @@ auto index_select(const X& x, const Index& index) {
 /// @post   on a host deterministic: rows are added in their order
 /// @comm   none, forward or backward: the redistribute of a Partial result pays
 /// @throws tpx::Error naming both operands where the extents differ; where a number is outside, at once on a
-///         host space, at TPX_CHECK_LEVEL 2 on a device: on the ranks that hold such a number; the others do not
-///         know of it
+///         host space, at TPX_CHECK_LEVEL 2 on a device: on the ranks that hold such a number; the others do
+///         not know of it
 template <int Dim, Tensor X, Tensor Index>
 auto index_add(const X& x, const Index& index, std::int64_t extent) {
   constexpr bool dims = 0 <= Dim && Dim + Index::ndim <= X::ndim;
