@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <string_view>
+#include <type_traits>
 
 #include <tpx/core/error.hpp>
 #include <tpx/layout/spec.hpp>
@@ -30,6 +31,8 @@ struct OpRule {
   int result_ndim = 0;
   signed char result[max_ndim]{};
   unsigned long long whole = 0;  ///< bit set of factors
+  unsigned values = 0;           ///< bit set of operands: indices, lengths, masks, which are no terms of sums
+  bool fits = true;              ///< whether the text that it was read from is one
 
   constexpr int dim_of(int operand, int f) const {
     for (int d = 0; d < ndim[operand]; ++d)
@@ -84,15 +87,24 @@ struct FactorNames {
 /// Reads an op's rule from its text, as in `op_rule("b s k, k n -> b s n", Linearity::product)`.
 ///
 /// `...` stands for the dims that are left when the named ones of its operand have been counted; it means
-/// the same dims wherever it stands. `whole` names the factors that the op needs unsplit.
+/// the same dims wherever it stands. `whole` names the factors that the op needs unsplit, `values` has a bit
+/// for each operand that is an index, a length or a mask.
 /// @pre ndim[i] is the number of dims of operand i, as many as the text gives it; whole is made of factors of
-///      the text. Otherwise tpx::Error, which in a constant expression is an error of the compiler's.
+///      the text. Otherwise the rule does not fit, and where it is read while a program runs tpx::Error.
 constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initializer_list<int> ndim,
-                         std::string_view whole = {}) {
+                         std::string_view whole = {}, unsigned values = 0) {
   OpRule rule;
+  // Nothing is thrown while compiling: the op's sentence is to be the only error.
+  const auto faulty = [](const char* why) {
+    if (!std::is_constant_evaluated()) throw Error(why);
+    OpRule none;
+    none.fits = false;
+    return none;
+  };
   rule.linearity = linearity;
+  rule.values = values;
   rule.operands = static_cast<int>(ndim.size());
-  if (rule.operands > OpRule::max_operands) throw Error("tpx::op_rule: an op has at most eight operands");
+  if (rule.operands > OpRule::max_operands) return faulty("tpx::op_rule: an op has at most eight operands");
   detail::FactorNames names;
   constexpr int ellipsis = 48;  // the factors behind `...` are 48, 49, ...
   int ellipsis_ndim = 0;
@@ -119,11 +131,11 @@ constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initia
       } else {
         if (!in_result) {
           if (operand == rule.operands)
-            throw Error("tpx::op_rule: the text has more operands than ndim has numbers");
+            return faulty("tpx::op_rule: the text has more operands than ndim has numbers");
           const int have = *(ndim.begin() + operand);
           if (pass == 0 && open) ellipsis_ndim = have - named;
           if (pass == 1 && d != have)
-            throw Error("tpx::op_rule: an operand has another number of dims than the text");
+            return faulty("tpx::op_rule: an operand has another number of dims than the text");
           if (pass == 1) rule.ndim[operand] = d;
           ++operand;
         } else if (pass == 1) {
@@ -137,13 +149,14 @@ constexpr OpRule op_rule(std::string_view text, Linearity linearity, std::initia
       }
     }
     if (!in_result || operand != rule.operands)
-      throw Error("tpx::op_rule: the text is operands, as many as ndim has numbers, then '->' and the result");
+      return faulty(
+          "tpx::op_rule: the text is operands, as many as ndim has numbers, then '->' and the result");
   }
   detail::Words words{whole};
   const int known = names.count;
   for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
     const int f = names.of(word);
-    if (f >= known) throw Error("tpx::op_rule: a factor that is needed whole is one of the operands'");
+    if (f >= known) return faulty("tpx::op_rule: a factor that is needed whole is one of the operands'");
     rule.whole |= 1ull << f;
   }
   return rule;

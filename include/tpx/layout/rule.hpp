@@ -75,7 +75,8 @@ constexpr Verdict apply_on_axis(const OpRule& rule, const Operand* x, int axis, 
       if (x[i].spec[axis].reduction != Reduction::sum)
         return refuse(Why::partial_not_a_sum, i, {Kind::invariant, 0, 0});
     for (int i = 0; i < rule.operands; ++i)
-      if (carried && !x[i].carries_gradient && x[i].spec.kind(axis) == Kind::partial)
+      if (x[i].spec.kind(axis) == Kind::partial &&
+          ((rule.values >> i & 1u) != 0 || (carried && !x[i].carries_gradient)))
         return refuse(Why::partial_values, i, {Kind::invariant, 0, 0});
     if (rule.linearity == Linearity::nonlinear)
       return refuse(Why::partial_in_nonlinear, first_partial, {Kind::invariant, 0, 0});

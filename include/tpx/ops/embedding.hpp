@@ -13,7 +13,7 @@ namespace ops {
 /// A lookup is the product of a one-hot [..., v] with the table, so v is contracted.
 template <int N>
 struct embedding {
-  static constexpr OpRule rule = op_rule("..., v h -> ... h", Linearity::product, {N, 2});
+  static constexpr OpRule rule = op_rule("..., v h -> ... h", Linearity::product, {N, 2}, "", 0b1);
 };
 
 }  // namespace ops
@@ -45,9 +45,12 @@ template <Tensor Ids, Tensor Table>
 auto embedding(const Ids& id, const Table& table) {
   constexpr bool numbers = std::is_same_v<typename Ids::element_type, std::int32_t>;
   static_assert(numbers, "tpx::embedding: ids are std::int32_t");
-  static_assert(Table::ndim == 2, "tpx::embedding: the table is [vocabulary, columns]");
+  constexpr bool rows = Table::ndim == 2;
+  static_assert(rows || !numbers, "tpx::embedding: the table is [vocabulary, columns]");
   using Op = ops::embedding<Ids::ndim>;
-  if constexpr (!numbers || !detail::admits<Op, over<>, Ids, Table>()) {
+  if constexpr (!numbers || !rows) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, Ids, Table>()) {
     return refused{};
   } else {
     const detail::Region region("tpx::embedding");

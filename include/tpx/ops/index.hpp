@@ -20,6 +20,7 @@ struct index_select {
   static constexpr OpRule rule = [] {
     OpRule r;
     r.operands = 2;
+    r.values = 0b10;
     r.ndim[0] = N;
     r.ndim[1] = IndexDims;
     for (int d = 0; d < N; ++d) {
@@ -38,6 +39,7 @@ struct index_add {
   static constexpr OpRule rule = [] {
     OpRule r;
     r.operands = 2;
+    r.values = 0b10;
     r.ndim[0] = N;
     r.ndim[1] = IndexDims;
     for (int d = 0; d < N; ++d) {
@@ -165,11 +167,12 @@ inline constexpr bool is_index = std::is_same_v<typename Index::element_type, st
 ///         the ranks that hold such a number; the others do not know of it
 template <int Dim, Tensor X, Tensor Index>
 auto index_select(const X& x, const Index& index) {
-  static_assert(0 <= Dim && Dim < X::ndim, "tpx::index_select: the dim is one of the operand's, 0 to ndim - 1");
-  static_assert(detail::is_index<Index>,
-                "tpx::index_select: an index is std::int32_t and has at least one dim");
+  constexpr bool dim = 0 <= Dim && Dim < X::ndim;
+  constexpr bool integers = detail::is_index<Index>;
+  static_assert(dim, "tpx::index_select: the dim is one of the operand's, 0 to ndim - 1");
+  static_assert(integers || !dim, "tpx::index_select: an index is std::int32_t and has at least one dim");
   using Op = ops::index_select<X::ndim, Dim, Index::ndim>;
-  if constexpr (!detail::is_index<Index>) {
+  if constexpr (!dim || !integers) {
     return refused{};
   } else if constexpr (!detail::admits<Op, over<>, X, Index>()) {
     return refused{};
@@ -199,11 +202,15 @@ auto index_select(const X& x, const Index& index) {
 ///         not know of it
 template <int Dim, Tensor X, Tensor Index>
 auto index_add(const X& x, const Index& index, std::int64_t extent) {
-  constexpr bool dims = 0 <= Dim && Dim + Index::ndim <= X::ndim;
-  static_assert(dims, "tpx::index_add: the index has as many dims as x has from the dim on, or fewer");
-  static_assert(detail::is_index<Index>, "tpx::index_add: an index is std::int32_t and has at least one dim");
+  constexpr bool dim = 0 <= Dim && Dim < X::ndim;
+  constexpr bool integers = dim && detail::is_index<Index>;
+  constexpr bool dims = integers && Dim + Index::ndim <= X::ndim;
+  static_assert(dim, "tpx::index_add: the dim is one of the operand's, 0 to ndim - 1");
+  static_assert(integers || !dim, "tpx::index_add: an index is std::int32_t and has at least one dim");
+  static_assert(dims || !integers,
+                "tpx::index_add: the index has as many dims as x has from the dim on, or fewer");
   using Op = ops::index_add<X::ndim, Dim, Index::ndim>;
-  if constexpr (!dims || !detail::is_index<Index>) {
+  if constexpr (!dims) {
     return refused{};
   } else if constexpr (!detail::admits<Op, over<>, X, Index>()) {
     return refused{};

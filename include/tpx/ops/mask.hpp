@@ -19,6 +19,7 @@ struct where {
     OpRule r;
     r.linearity = Linearity::nonlinear;
     r.operands = 3;
+    r.values = 0b1;
     r.ndim[0] = MaskDims;
     r.ndim[1] = r.ndim[2] = r.result_ndim = N;
     for (int d = 0; d < MaskDims; ++d) r.factor[0][d] = static_cast<signed char>(N - MaskDims + d);
@@ -28,7 +29,7 @@ struct where {
 };
 template <int N, int MaskDims>
 struct masked_fill {
-  static constexpr OpRule rule = detail::trailing_rule(Linearity::nonlinear, {N, MaskDims});
+  static constexpr OpRule rule = detail::trailing_rule(Linearity::nonlinear, {N, MaskDims}, 0b10);
 };
 
 }  // namespace ops
@@ -70,10 +71,12 @@ void check_mask(const Mask& mask, const X& x) {
 }
 
 template <class Mask, class X>
-constexpr void check_mask_type() {
-  static_assert(std::is_integral_v<typename Mask::element_type>,
-                "tpx: a mask has integers: where it is not 0 it is set, and it carries no gradient");
-  static_assert(Mask::ndim <= X::ndim, "tpx: a mask has at most as many dims as what it masks, the last ones");
+constexpr bool is_mask_of() {
+  constexpr bool integers = std::is_integral_v<typename Mask::element_type>;
+  constexpr bool dims = Mask::ndim <= X::ndim;
+  static_assert(integers, "tpx: a mask has integers: where it is not 0 it is set, and it carries no gradient");
+  static_assert(dims || !integers, "tpx: a mask has at most as many dims as what it masks, the last ones");
+  return integers && dims;
 }
 
 }  // namespace detail
@@ -89,10 +92,13 @@ constexpr void check_mask_type() {
 /// @throws tpx::Error naming the operands where the extents differ
 template <Tensor Mask, Tensor X, Tensor Y>
 auto where(const Mask& mask, const X& x, const Y& y) {
-  detail::check_mask_type<Mask, X>();
-  static_assert(X::ndim == Y::ndim, "tpx::where: the two tensors have the same number of dims");
-  using Op = ops::where<X::ndim, Mask::ndim>;
-  if constexpr (!detail::admits<Op, over<>, Mask, X, Y>()) {
+  constexpr bool mask_fits = detail::is_mask_of<Mask, X>();
+  constexpr bool dims = X::ndim == Y::ndim;
+  static_assert(dims || !mask_fits, "tpx::where: the two tensors have the same number of dims");
+  using Op = ops::where<X::ndim, mask_fits ? Mask::ndim : 0>;
+  if constexpr (!mask_fits || !dims) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, Mask, X, Y>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
@@ -132,9 +138,11 @@ auto where(const Mask& mask, const X& x, const Y& y) {
 ///         such one
 template <Tensor X, Tensor Mask>
 auto masked_fill(const X& x, const Mask& mask, double value) {
-  detail::check_mask_type<Mask, X>();
-  using Op = ops::masked_fill<X::ndim, Mask::ndim>;
-  if constexpr (!detail::admits<Op, over<>, X, Mask>()) {
+  constexpr bool mask_fits = detail::is_mask_of<Mask, X>();
+  using Op = ops::masked_fill<X::ndim, mask_fits ? Mask::ndim : 0>;
+  if constexpr (!mask_fits) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Mask>()) {
     return refused{};
   } else {
     using T = typename X::element_type;
