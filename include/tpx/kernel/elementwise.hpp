@@ -17,6 +17,7 @@ namespace tpx::kernel {
 
 /// x Phi(x), Phi the distribution function of the normal distribution, by erf.
 struct Gelu {
+  static constexpr bool computes_fractions = true;
   static constexpr std::int64_t flops = 12;
   template <class T>
   KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
@@ -31,6 +32,7 @@ struct Gelu {
 
 /// x/2 (1 + tanh(u)), u = sqrt(2/pi) (x + 0.044715 x^3), the form that GPT-2 was trained with.
 struct GeluTanh {
+  static constexpr bool computes_fractions = true;
   static constexpr std::int64_t flops = 12;
   template <class T>
   KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
@@ -61,6 +63,7 @@ struct Relu {
 
 /// x / (1 + exp(-x)).
 struct Silu {
+  static constexpr bool computes_fractions = true;
   static constexpr std::int64_t flops = 12;
   template <class T>
   KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
@@ -75,6 +78,7 @@ struct Silu {
 
 /// tanh(x).
 struct Tanh {
+  static constexpr bool computes_fractions = true;
   static constexpr std::int64_t flops = 12;
   template <class T>
   KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {
@@ -89,6 +93,7 @@ struct Tanh {
 
 /// exp(x).
 struct Exp {
+  static constexpr bool computes_fractions = true;
   static constexpr std::int64_t flops = 10;
   template <class T>
   KOKKOS_FORCEINLINE_FUNCTION static T value(T x) {

@@ -24,6 +24,7 @@ namespace ops {
 
 template <int N>
 struct dropout {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule = op_rule("... -> ...", Linearity::product, {N});
 };
 

@@ -12,7 +12,8 @@ namespace tpx {
 namespace ops {
 
 struct mean_pool {
-  static constexpr OpRule rule = op_rule("b s h, b -> b h", Linearity::nonlinear, {3, 1}, "s h");
+  static constexpr bool computes_fractions = true;
+  static constexpr OpRule rule = op_rule("b s h, b -> b h", Linearity::nonlinear, {3, 1}, "s h", 0b10);
 };
 
 }  // namespace ops
@@ -30,12 +31,15 @@ struct mean_pool {
 /// @see    arXiv:1908.10084
 template <Tensor X, Tensor Lengths>
 auto mean_pool(const X& x, const Lengths& lengths) {
-  static_assert(
-      X::ndim == 3 && Lengths::ndim == 1 && std::is_same_v<typename Lengths::element_type, std::int32_t>,
-      "tpx::mean_pool: x is [batch, positions, features], lengths i32 [batch]");
-  static_assert(!detail::recorded<X>, "tpx::mean_pool: it has no gradient: detach(x)");
+  constexpr bool fits =
+      X::ndim == 3 && Lengths::ndim == 1 && std::is_same_v<typename Lengths::element_type, std::int32_t>;
+  constexpr bool detached = !detail::recorded<X>;
+  static_assert(fits, "tpx::mean_pool: x is [batch, positions, features], lengths i32 [batch]");
+  static_assert(detached || !fits, "tpx::mean_pool: it has no gradient: detach(x)");
   using Op = ops::mean_pool;
-  if constexpr (!detail::admits<Op, over<>, X, Lengths>()) {
+  if constexpr (!fits || !detached) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Lengths>()) {
     return refused{};
   } else {
     using T = typename X::element_type;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include <tpx/kernel/sum_squares.hpp>
 #include <tpx/ops/reduce.hpp>
@@ -14,6 +15,7 @@ namespace ops {
 /// The root is of the whole sum, so the dims are needed whole.
 template <int N, int... Dims>
 struct norm {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule = [] {
     OpRule r = detail::reduction_rule<Dims...>(N, Linearity::nonlinear);
     for (int d = 0; d < N; ++d)
@@ -94,12 +96,23 @@ auto norm(const X& x) {
 ///         has elements; else none.  backward: none
 template <class Over, int... Dims, Tensor X>
 auto norm(const X& x) {
-  static_assert(detail::are_dims<Dims...>(X::ndim), "tpx::norm: the dims are different ones of the operand");
-  return detail::norm<Over, Dims...>(x);
+  constexpr bool dims = detail::are_dims<Dims...>(X::ndim);
+  static_assert(dims, "tpx::norm: the dims are different ones of the operand, counted from 0");
+  if constexpr (dims) {
+    return detail::norm<Over, Dims...>(x);
+  } else {
+    return refused{};
+  }
 }
 template <int... Dims, Tensor X>
 auto norm(const X& x) {
   return norm<over<>, Dims...>(x);
+}
+
+template <int Dim, class Over, Tensor X>
+refused norm(const X&) {
+  detail::over_comes_first<std::is_void_v<X>>();
+  return {};
 }
 
 template <class Over, int... Dims>

@@ -9,6 +9,7 @@ namespace tpx {
 namespace detail {
 
 struct Scale : kernel::Scale {
+  static constexpr bool computes_fractions = true;
   static constexpr Linearity linearity = Linearity::product;
 };
 struct Subtract : kernel::Subtract {

@@ -74,8 +74,14 @@ struct sum {
   static constexpr OpRule rule = detail::reduction_rule<Dims...>(N, Linearity::product);
 };
 
+template <int N, int... Dims>
+struct mean : sum<N, Dims...> {
+  static constexpr bool computes_fractions = true;
+};
+
 template <int N>
 struct mean_squared_error {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule = op_rule("..., ... ->", Linearity::nonlinear, {N, N});
 };
 
@@ -164,8 +170,11 @@ void mean_squared_error_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 /// @comm   none, forward or backward: the redistribute of a Partial result pays
 template <int... Dims, Tensor X>
 auto sum(const X& x) {
-  static_assert(detail::are_dims<Dims...>(X::ndim), "tpx::sum: the dims are different ones of the operand");
-  if constexpr (!detail::admits<ops::sum<X::ndim, Dims...>, over<>, X>()) {
+  constexpr bool dims = detail::are_dims<Dims...>(X::ndim);
+  static_assert(dims, "tpx::sum: the dims are different ones of the operand, counted from 0");
+  if constexpr (!dims) {
+    return refused{};
+  } else if constexpr (!detail::admits<ops::sum<X::ndim, Dims...>, over<>, X>()) {
     return refused{};
   } else {
     return detail::scaled_sum<Dims...>(x, 1);
@@ -184,8 +193,11 @@ auto sum(const X& x) {
 /// @throws tpx::Error where there is nothing to take the mean of
 template <int... Dims, Tensor X>
 auto mean(const X& x) {
-  static_assert(detail::are_dims<Dims...>(X::ndim), "tpx::mean: the dims are different ones of the operand");
-  if constexpr (!detail::admits<ops::sum<X::ndim, Dims...>, over<>, X>()) {
+  constexpr bool dims = detail::are_dims<Dims...>(X::ndim);
+  static_assert(dims, "tpx::mean: the dims are different ones of the operand, counted from 0");
+  if constexpr (!dims) {
+    return refused{};
+  } else if constexpr (!detail::admits<ops::mean<X::ndim, Dims...>, over<>, X>()) {
     return refused{};
   } else {
     const std::int64_t n = detail::reduced_count<Dims...>(x.shape());
@@ -205,9 +217,12 @@ auto mean(const X& x) {
 /// @throws tpx::Error naming both operands where the extents differ
 template <Tensor X, Tensor Y>
 auto mean_squared_error(const X& x, const Y& y) {
-  static_assert(X::ndim == Y::ndim, "tpx::mean_squared_error: the operands have the same number of dims");
+  constexpr bool dims = X::ndim == Y::ndim;
+  static_assert(dims, "tpx::mean_squared_error: the operands have the same number of dims");
   using Op = ops::mean_squared_error<X::ndim>;
-  if constexpr (!detail::admits<Op, over<>, X, Y>()) {
+  if constexpr (!dims) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Y>()) {
     return refused{};
   } else {
     using T = typename X::element_type;

@@ -13,6 +13,7 @@ namespace tpx {
 namespace ops {
 
 struct sample {
+  static constexpr bool computes_fractions = true;
   static constexpr OpRule rule = op_rule("b v -> b", Linearity::nonlinear, {2}, "v");
 };
 
