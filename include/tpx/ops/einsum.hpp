@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <type_traits>
@@ -13,7 +14,7 @@ namespace tpx {
 namespace detail {
 
 /// What is wrong with the text of a product of two operands.
-enum class EinsumText : unsigned char { fits, dims, factors };
+enum class EinsumText : unsigned char { fits, none, dims, factors };
 
 /// @pre none: nothing is thrown, so that the sentence is ours
 constexpr EinsumText check_einsum(std::string_view text, int x_ndim, int w_ndim) {
@@ -40,6 +41,17 @@ constexpr EinsumText check_einsum(std::string_view text, int x_ndim, int w_ndim)
   return twice ? EinsumText::factors : EinsumText::fits;
 }
 
+template <class Text>
+concept HasText = requires {
+  typename std::integral_constant<std::size_t, std::string_view(Text::text).size()>;
+};
+
+template <bool fits, class... Facts>
+constexpr void an_einsum_is_given_by_a_struct() {
+  static_assert(fits,
+                "tpx::einsum: it is given by a struct that says static constexpr auto text = "
+                "\"b s k, k n -> b s n\" (see op)");
+}
 template <bool fits, class... Facts>
 constexpr void an_einsum_names_its_dims() {
   static_assert(
@@ -134,7 +146,11 @@ void einsum_backward(Tape<Mesh>& tape, Record<Mesh>& r) {
 /// @throws tpx::Error naming both operands where extents differ
 template <class Text, Tensor X, Tensor W>
 auto einsum(const X& x, const W& w) {
-  constexpr detail::EinsumText fits = detail::check_einsum(Text::text, X::ndim, W::ndim);
+  constexpr detail::EinsumText fits = [] {
+    if constexpr (detail::HasText<Text>) return detail::check_einsum(Text::text, X::ndim, W::ndim);
+    return detail::EinsumText::none;
+  }();
+  detail::an_einsum_is_given_by_a_struct<fits != detail::EinsumText::none, detail::op<Text>>();
   detail::an_einsum_names_its_dims<fits != detail::EinsumText::dims, detail::op<Text>>();
   detail::an_einsum_shares_its_factors<fits != detail::EinsumText::factors, detail::op<Text>>();
   static_assert(X::ndim <= 8 && W::ndim <= 8, "tpx::einsum: an operand has at most eight dims");

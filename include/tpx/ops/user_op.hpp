@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include <tpx/ops/local_call.hpp>
@@ -11,6 +12,23 @@
 namespace tpx {
 
 namespace detail {
+
+template <class Op>
+concept HasARule = std::is_same_v<decltype(&Op::rule), const OpRule*>;
+template <class Op>
+concept StatesARule = HasARule<Op> && requires {
+  typename std::integral_constant<int, Op::rule.operands>;
+};
+
+/// Whether a factor stands once in an operand, and once in the result.
+constexpr bool factors_stand_once(const OpRule& rule) {
+  for (int i = 0; i < rule.operands; ++i)
+    for (int d = 0; d < rule.ndim[i]; ++d)
+      if (rule.dim_of(i, rule.factor[i][d]) != d) return false;
+  for (int d = 0; d < rule.result_ndim; ++d)
+    if (rule.result_dim_of(rule.result[d]) != d) return false;
+  return true;
+}
 
 /// The rule's fit to the operands that it is given for.
 template <class Op, class... Xs>
@@ -31,6 +49,29 @@ constexpr bool result_dims_are_operands(const OpRule& rule) {
 }
 
 template <bool fits, class... Facts>
+constexpr void an_op_states_its_rule() {
+  static_assert(
+      fits,
+      "tpx::user_op: an op is a struct that says static constexpr OpRule rule = op_rule(\"b h, h -> b h\", "
+      "Linearity::nonlinear, {2, 1}) (see op)");
+}
+template <bool fits, class... Facts>
+constexpr void a_rule_is_read_from_its_text() {
+  static_assert(
+      fits,
+      "tpx::user_op: the text of the op's rule is its operands, as many as there are numbers of dims, each "
+      "with "
+      "so many names, then -> and the result, as in op_rule(\"b h, h -> b h\", ..., {2, 1}); what is needed "
+      "whole has its name in it (see op)");
+}
+template <bool fits, class... Facts>
+constexpr void a_factor_stands_once() {
+  static_assert(
+      fits,
+      "tpx::user_op: a name stands once in an operand, and once in the result: a rank's part of one of the two "
+      "dims would not meet its part of the other (see op)");
+}
+template <bool fits, class... Facts>
 constexpr void a_rule_is_of_the_operands() {
   static_assert(
       fits,
@@ -41,6 +82,26 @@ template <bool fits, class... Facts>
 constexpr void a_result_has_the_operands_dims() {
   static_assert(fits,
                 "tpx::user_op: each dim of the result is one of an operand's, which gives its extent (see op)");
+}
+
+/// Whether Op states a rule for these operands; where it does not, the error that says why.
+template <class Op, class... Xs>
+constexpr bool states_a_rule_for() {
+  constexpr bool stated = StatesARule<Op>;
+  an_op_states_its_rule<stated, op<Op>>();
+  if constexpr (stated) {
+    constexpr bool read = Op::rule.fits;
+    constexpr bool fits = read && has_operands<Op, Xs...>();
+    constexpr bool once = fits && factors_stand_once(Op::rule);
+    constexpr bool known = once && result_dims_are_operands(Op::rule);
+    a_rule_is_read_from_its_text<read, op<Op>>();
+    a_rule_is_of_the_operands<fits || !read, op<Op>>();
+    a_factor_stands_once<once || !fits, op<Op>>();
+    a_result_has_the_operands_dims<known || !once, op<Op>>();
+    return known;
+  } else {
+    return false;
+  }
 }
 
 /// The result's extents. Throws where operands that share a factor differ in its extent.
@@ -98,18 +159,15 @@ requires(!X::carries_gradient && sizeof...(Xs) > 0) struct element_of_first<X, X
 /// and a factor that it needs whole is named so in the rule. The result has the elements of the first operand
 /// that has floating-point ones.
 ///
+/// @pre    a name stands once in an operand and once in the result, and each of the result's in an operand
 /// @pre    the rule is true of the kernel: of its linearity above all, because a Partial operand is taken by it
 /// @comm   none, forward or backward
 /// @throws tpx::Error naming all operands where the extents of one factor differ
 template <class Op, Tensor... Xs>
 auto user_op(const Op& op, const Xs&... xs) {
-  constexpr bool fits = detail::has_operands<Op, Xs...>();
-  constexpr bool known = detail::result_dims_are_operands(Op::rule);
-  detail::a_rule_is_of_the_operands<fits, detail::op<Op>>();
-  detail::a_result_has_the_operands_dims<known, detail::op<Op>>();
-  if constexpr (!fits || !known) {
+  if constexpr (!detail::states_a_rule_for<Op, Xs...>()) {
     return refused{};
-  } else if constexpr (!detail::admits<Op, over<>, Xs...>()) {
+  } else if constexpr (!detail::admits_with<detail::no_gradient_mask<Xs...>, Op, over<>, Xs...>()) {
     return refused{};
   } else {
     using T = typename detail::element_of_first<Xs...>::type;
@@ -121,7 +179,7 @@ auto user_op(const Op& op, const Xs&... xs) {
 }
 
 template <class Op, class... Xs>
-requires(detail::is_refused<Xs> || ...) refused user_op(const Op&, const Xs&... xs) {
+requires(!(Tensor<Xs> && ...)) refused user_op(const Op&, const Xs&... xs) {
   return detail::refused_again(xs...);
 }
 
