@@ -35,6 +35,14 @@ template <class X, class... To>
 using redistributed = DTensor<typename X::element_type, X::ndim, with_t<typename X::layout_type, To...>,
                               typename X::mesh_type, track_of<X>>;
 
+template <bool fits, class... Facts>
+constexpr void a_bias_and_a_residual_are_added() {
+  static_assert(
+      fits,
+      "tpx::redistribute_add: what is added is a bias of fewer dims, a residual of as many, or both in "
+      "this order (see operands)");
+}
+
 /// A residual has all dims of the result, a bias fewer: at most one of each is added, the bias first.
 template <class X, class First, class... Second>
 constexpr bool a_bias_a_residual_or_both = sizeof...(Second) == 0
@@ -42,18 +50,21 @@ constexpr bool a_bias_a_residual_or_both = sizeof...(Second) == 0
                                                : First::ndim < X::ndim && ((Second::ndim == X::ndim) && ...) &&
                                                      sizeof...(Second) == 1;
 
-/// Whether tensors can be added to Moved one after the other and leave its layout. Where they do not fit, add
-/// says why.
+/// How tensors are added to one that is on its way: in the pass that sums it, after it, or not at all.
+enum class Adding : unsigned char { on_the_way, afterwards, refused };
+
+/// Whether tensors can be added to Moved one after the other and leave its layout; where they cannot be added,
+/// the error that says why.
 template <class Moved, class First, class... More>
-constexpr bool adds_to() {
+constexpr Adding adds_to() {
   using Op = ops::add<Moved::ndim, First::ndim>;
   if constexpr (!admits<Op, over<>, Moved, First>()) {
-    return false;
+    return Adding::refused;
   } else if constexpr (!std::is_same_v<result_layout_of<Op, over<>, Moved, First>,
                                        typename Moved::layout_type>) {
-    return false;
+    return Adding::afterwards;
   } else if constexpr (sizeof...(More) == 0) {
-    return true;
+    return Adding::on_the_way;
   } else {
     return adds_to<DTensor<typename Moved::element_type, Moved::ndim, typename Moved::layout_type,
                            typename Moved::mesh_type, track_of<Moved, First>>,
@@ -61,15 +72,15 @@ constexpr bool adds_to() {
   }
 }
 
-/// Whether the way to Moved is a sum over ranks, to which all can be added.
+/// On the way to Moved where that is a sum over ranks, to which all can be added.
 template <class X, class Moved, class... Addends>
-constexpr bool adds_on_the_way() {
+constexpr Adding adds_on_the_way() {
   using Step = SumStep<typename X::element_type, typename X::mesh_type>;
   if constexpr (Step::is_all_of(plan_v<X::spec.bits, Moved::spec.bits>) && !is_ragged(X::spec) &&
                 !is_ragged(Moved::spec) && X::ndim > 0) {
     return adds_to<Moved, Addends...>();
   } else {
-    return false;
+    return Adding::afterwards;
   }
 }
 
@@ -141,13 +152,15 @@ auto redistribute_add(X&& x, const First& first, const Second&... second) {
   using Given = std::remove_cvref_t<X>;
   if constexpr (!Tensor<Given> || !Tensor<First> || !(Tensor<Second> && ...)) {
     return detail::refused_again(x, first, second...);
+  } else if constexpr (!detail::a_bias_a_residual_or_both<Given, First, Second...>) {
+    detail::a_bias_and_a_residual_are_added<false, detail::operands<Given, First, Second...>>();
+    return refused{};
   } else {
-    static_assert(
-        detail::a_bias_a_residual_or_both<Given, First, Second...>,
-        "tpx::redistribute_add: what is added is a bias of fewer dims, a residual of as many, or both in "
-        "this order");
     using Moved = detail::redistributed<Given, To...>;
-    if constexpr (detail::adds_on_the_way<Given, Moved, First, Second...>()) {
+    constexpr detail::Adding adding = detail::adds_on_the_way<Given, Moved, First, Second...>();
+    if constexpr (adding == detail::Adding::refused) {
+      return refused{};
+    } else if constexpr (adding == detail::Adding::on_the_way) {
       Buffer shard = x.shard();
       if constexpr (!std::is_lvalue_reference_v<X> && !std::is_const_v<X>)
         shard = std::forward<X>(x).take_shard();
