@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <type_traits>
@@ -26,8 +27,17 @@ constexpr void a_layer_accepts() {
                 "tpx: a layer takes activations in the layout that its Accepts names "
                 "(see accepts, given); redistribute first, or choose another Accepts");
 }
+template <bool fits, class... Facts>
+constexpr void a_layer_names_its_axis() {
+  static_assert(
+      fits,
+      "tpx: a layer's Accepts and Gives are placements on its own axis, Shard<dim, axis>, "
+      "Replicate<axis> or Invariant<axis>, or Features where it splits them (see accepts, gives, on)");
+}
 template <class Placement>
 struct accepts;
+template <class Placement>
+struct gives;
 template <class L>
 struct given;
 
@@ -35,11 +45,37 @@ struct given;
 template <class Placement, class L>
 inline constexpr bool is_placed = std::is_same_v<with_t<L, Placement>, L>;
 
+/// Whether X is as a layer accepts it; where it is not, the error that says why.
 template <class Accepts, class X>
-constexpr void check_accepts() {
-  if constexpr (!std::is_same_v<Accepts, Features> && !std::is_same_v<X, refused>)
-    a_layer_accepts<is_placed<Accepts, typename X::layout_type>, accepts<Accepts>,
-                    given<typename X::layout_type>>();
+constexpr bool is_accepted() {
+  if constexpr (std::is_same_v<Accepts, Features>) {
+    return true;
+  } else {
+    constexpr bool fits = is_placed<Accepts, typename X::layout_type>;
+    a_layer_accepts<fits, accepts<Accepts>, given<typename X::layout_type>>();
+    return fits;
+  }
+}
+
+template <class Placement, class Axis>
+inline constexpr bool is_on_axis = std::is_same_v<typename parts<Placement>::axes, AxisList<Axis>>;
+template <class Axis>
+inline constexpr bool is_on_axis<Features, Axis> = true;
+
+template <class Axis, class Accepts, class Gives, bool SplitsResult>
+constexpr bool names_its_axis() {
+  constexpr bool fits = is_on_axis<Accepts, Axis> && is_on_axis<Gives, Axis> &&
+                        (SplitsResult || !std::is_same_v<Gives, Features>);
+  a_layer_names_its_axis<fits, accepts<Accepts>, gives<Gives>, on<Axis>>();
+  return fits;
+}
+
+template <std::size_t N>
+void expect_features(const std::string& name, std::int64_t one, const std::array<std::int64_t, N>& factored) {
+  TPX_EXPECTS(one >= 1, name, one, "a layer has features");
+  for (const std::int64_t extent : factored)
+    TPX_EXPECTS(extent >= 1, name, extent, N,
+                "factored features have as many extents, each of them at least 1");
 }
 
 /// What a bias beside activations with this placement is: I beside I, R beside anything else, because then
@@ -65,13 +101,15 @@ struct bias_beside<Axis, Invariant<Axis>> {
 ///
 /// @tparam Accepts  Invariant<Axis>, Replicate<Axis>, or Shard<d, Axis> of another dim (sequence parallel)
 /// @tparam Gives    Features: split as it comes; Invariant<Axis> or Replicate<Axis>: gathered
-/// @pre    the first of the output extents is a multiple of the axis size
+/// @pre    the extents are at least 1, and the first of the output's is a multiple of the axis size
 /// @comm   forward: from Accepts to R: none from I and R, all_gather of x from a Shard; from Features to Gives:
 ///         none, or all_gather of y.  backward: the duals: I to R costs one all_reduce of x's size
 /// @see    arXiv:1909.08053, section 3
 template <class T, class Mesh, class Axis, int OutDims = 1, class Accepts = Invariant<Axis>,
           class Gives = Features>
 class ColumnParallelLinear {
+  static constexpr bool fits = detail::names_its_axis<Axis, Accepts, Gives, true>();
+
  public:
   using weight_layout = parameter_layout_t<Mesh, Shard<1, Axis>>;
   using bias_layout = parameter_layout_t<Mesh, Shard<0, Axis>>;
@@ -83,12 +121,17 @@ class ColumnParallelLinear {
 
   template <class X>
   auto operator()(const X& x) const {
-    detail::check_accepts<Accepts, X>();
-    auto y = add(matmul(redistribute<Replicate<Axis>>(x), weight_), bias_);  // (..., n/p)
-    if constexpr (std::is_same_v<Gives, Features>) {
-      return y;
+    if constexpr (!Tensor<X>) {
+      return detail::refused_again(x);
+    } else if constexpr (!fits || !detail::is_accepted<Accepts, X>()) {
+      return refused{};
     } else {
-      return redistribute<Gives>(y);
+      auto y = add(matmul(redistribute<Replicate<Axis>>(x), weight_), bias_);  // (..., n/p)
+      if constexpr (std::is_same_v<Gives, Features>) {
+        return y;
+      } else {
+        return redistribute<Gives>(y);
+      }
     }
   }
 
@@ -101,6 +144,7 @@ class ColumnParallelLinear {
  private:
   static auto make(const Mesh& mesh, const std::string& name, std::int64_t in,
                    const std::array<std::int64_t, OutDims>& out, std::uint64_t seed, double deviation) {
+    detail::expect_features(name, in, out);
     std::int64_t shape[OutDims + 1]{in};
     for (std::size_t i = 0; i < OutDims; ++i) shape[i + 1] = out[i];
     return make_weight<T, Shard<1, Axis>>(mesh, name + ".weight", shape, seed, deviation);
@@ -126,13 +170,15 @@ class ColumnParallelLinear {
 ///
 /// @tparam Accepts  Features: already split; Invariant<Axis>: each rank takes its slice
 /// @tparam Gives    Invariant<Axis>, Replicate<Axis>, or Shard<d, Axis> of another dim (sequence parallel)
-/// @pre    the first of the input extents is a multiple of the axis size
+/// @pre    the extents are at least 1, and the first of the input's is a multiple of the axis size
 /// @comm   forward: one all_reduce of y to I or R, one reduce_scatter to a Shard.  backward: from I none, from
 ///         R all_reduce, from a Shard all_gather; of x to Features where it was I: all_gather
 /// @see    arXiv:1909.08053, section 3
 template <class T, class Mesh, class Axis, int InDims = 1, class Accepts = Features,
           class Gives = Invariant<Axis>>
 class RowParallelLinear {
+  static constexpr bool fits = detail::names_its_axis<Axis, Accepts, Gives, false>();
+
  public:
   using weight_layout = parameter_layout_t<Mesh, Shard<0, Axis>>;
   using bias_placement = typename detail::bias_beside<Axis, Gives>::type;
@@ -147,8 +193,14 @@ class RowParallelLinear {
   /// @param  residual  none, or one that is added to y in the same pass: [...,n] as Gives
   template <class X, class... Residual>
   auto operator()(const X& x, const Residual&... residual) const {
-    detail::check_accepts<Accepts, X>();
-    return redistribute_add<Gives>(matmul<InDims>(split(x), weight_), bias_, residual...);  // P, then as Gives
+    if constexpr (!Tensor<X>) {
+      return detail::refused_again(x);
+    } else if constexpr (!fits || !detail::is_accepted<Accepts, X>()) {
+      return refused{};
+    } else {
+      return redistribute_add<Gives>(matmul<InDims>(split(x), weight_), bias_,
+                                     residual...);  // P, then as Gives
+    }
   }
 
   template <class F>
@@ -160,7 +212,7 @@ class RowParallelLinear {
  private:
   template <class X>
   static auto split(const X& x) {
-    if constexpr (std::is_same_v<Accepts, Features> || std::is_same_v<X, refused>) {
+    if constexpr (std::is_same_v<Accepts, Features>) {
       return x;
     } else {
       return redistribute<Shard<X::ndim - InDims, Axis>>(x);
@@ -168,6 +220,7 @@ class RowParallelLinear {
   }
   static auto make(const Mesh& mesh, const std::string& name, const std::array<std::int64_t, InDims>& in,
                    std::int64_t out, std::uint64_t seed, double deviation) {
+    detail::expect_features(name, out, in);
     std::int64_t shape[InDims + 1]{};
     for (std::size_t i = 0; i < InDims; ++i) shape[i] = in[i];
     shape[InDims] = out;
