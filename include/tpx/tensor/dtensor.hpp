@@ -106,6 +106,8 @@ class DTensor {
   T* data() const {
     TPX_EXPECTS(!shard_.away(), describe(),
                 "a parameter whose pieces lie on several ranks is gathered before it is read");
+    if constexpr (Mesh::context_type::has_memory)
+      TPX_EXPECTS(static_cast<bool>(shard_), describe(), "a tensor that was moved into an op is used no more");
     return shard_.template as<T>();
   }
   const Buffer& shard() const { return shard_; }
