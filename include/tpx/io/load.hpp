@@ -31,24 +31,28 @@ void together(const Mesh& mesh, F&& f) {
 
 template <class T, int N, class L, class Mesh>
 auto load(const Mesh& mesh, const TensorFile& file, std::string_view name, const Shape* expected) {
-  check_value_layout<Extents<N>, L, Mesh>();
-  Shape shape;
-  std::vector<T> values;
-  together(mesh, [&] {
-    const FileTensor& tensor = file.at(name);
-    shape = tensor.shape;
-    if (shape.ndim() != N || (expected != nullptr && !(shape == *expected))) {
-      fail("tpx::load: tensor " + quoted(name) + " of '" + file.path() + "' is " + tensor.describe() +
-           "; expected " +
-           (expected != nullptr ? "the shape " + print("", *expected, {}, {}) : std::to_string(N) + " dims"));
-    }
-    const Distribution d(shape, spec_v<L, typename Mesh::axes>, mesh.grid());
-    d.check(tpx::name(element_v<T>), Mesh::names());
-    if constexpr (Mesh::context_type::has_memory) values = read_shard<T>(tensor, d);
-  });
-  auto x = make_tensor<T, N, L>(mesh, shape);
-  if constexpr (Mesh::context_type::has_memory) copy_from_host(mesh, values.data(), x.data(), x.local_count());
-  return x;
+  if constexpr (!makes<Extents<N>, L, Mesh>()) {
+    return refused{};
+  } else {
+    Shape shape;
+    std::vector<T> values;
+    together(mesh, [&] {
+      const FileTensor& tensor = file.at(name);
+      shape = tensor.shape;
+      if (shape.ndim() != N || (expected != nullptr && !(shape == *expected))) {
+        fail("tpx::load: tensor " + quoted(name) + " of '" + file.path() + "' is " + tensor.describe() +
+             "; expected " +
+             (expected != nullptr ? "the shape " + print("", *expected, {}, {}) : std::to_string(N) + " dims"));
+      }
+      const Distribution d(shape, spec_v<L, typename Mesh::axes>, mesh.grid());
+      d.check(tpx::name(element_v<T>), Mesh::names());
+      if constexpr (Mesh::context_type::has_memory) values = read_shard<T>(tensor, d);
+    });
+    auto x = make_tensor<T, N, L>(mesh, shape);
+    if constexpr (Mesh::context_type::has_memory)
+      copy_from_host(mesh, values.data(), x.data(), x.local_count());
+    return x;
+  }
 }
 
 }  // namespace detail

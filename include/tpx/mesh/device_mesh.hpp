@@ -68,7 +68,8 @@ inline constexpr bool distinct_axes = [] {
 /// @tparam Axes  mesh axes, or `Sized<Axis, n>` where the type knows the size
 template <class Comm, class Exec, class... Axes>
 class DeviceMesh {
-  static_assert(comm::Communicator<Comm>, "tpx::DeviceMesh: Comm must be a Communicator");
+  static_assert(comm::Communicator<Comm>,
+                "tpx::DeviceMesh: Comm must be a Communicator, as env.world(), comm::Mpi and comm::Self are");
   static_assert(sizeof...(Axes) >= 1 && sizeof...(Axes) <= detail::max_axes,
                 "tpx::DeviceMesh: a mesh has one to four axes");
   static_assert((MeshAxis<typename detail::sized_axis<Axes>::type> && ...),

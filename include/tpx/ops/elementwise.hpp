@@ -24,6 +24,11 @@ constexpr Linearity linearity_of() {
     return Linearity::nonlinear;
   }
 }
+/// Whether it makes no sense of integers, where it says so.
+template <class Fn>
+inline constexpr bool computes_fractions = requires {
+  requires Fn::computes_fractions;
+};
 template <class Fn>
 constexpr std::int64_t flops_of() {
   if constexpr (requires { Fn::flops; }) {
@@ -37,12 +42,21 @@ template <class Fn>
 inline constexpr bool fits_a_record = std::is_trivially_copyable_v<Fn> &&
                                       sizeof(Fn) <= 6 * sizeof(std::int64_t);
 
+template <bool fits, class... Facts>
+constexpr void a_functor_comes_first() {
+  static_assert(fits,
+                "tpx::elementwise: a functor comes first, and has value and derivatives: of one tensor "
+                "value(x) and derivative(x), of two value(x, y), dx(x, y) and dy(x, y), of more "
+                "value(x...) and derivative<0>(x...) and so on (see op)");
+}
+
 }  // namespace detail
 
 namespace ops {
 
 template <class Fn, int N>
 struct elementwise {
+  static constexpr bool computes_fractions = detail::computes_fractions<Fn>;
   static constexpr OpRule rule = op_rule("... -> ...", detail::linearity_of<Fn>(), {N});
 };
 template <class Fn, int XDims, int YDims>
@@ -124,11 +138,18 @@ template <class Fn, Tensor X>
 auto elementwise(const Fn& fn, const X& x) {
   static_assert(detail::fits_a_record<Fn>,
                 "tpx::elementwise: a functor is trivially copyable and has at most 48 bytes of state");
+  using T = typename X::element_type;
   using Op = ops::elementwise<Fn, X::ndim>;
-  if constexpr (!detail::admits<Op, over<>, X>()) {
+  constexpr bool functor = requires(const Fn& f, T a) {
+    f.value(a);
+    f.derivative(a);
+  };
+  detail::a_functor_comes_first<functor, detail::op<Fn>>();
+  if constexpr (!functor) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X>()) {
     return refused{};
   } else {
-    using T = typename X::element_type;
     const detail::Region region("tpx::unary");
     const std::int64_t n = x.local_count();
     auto y = detail::make_result<Op, T, X::ndim, over<>>(x.shape(), x);
@@ -164,11 +185,19 @@ auto elementwise(const Fn& fn, const X& x, const Y& y) {
                 "tpx::elementwise: the second operand has at most as many dims as the first");
   static_assert(detail::fits_a_record<Fn>,
                 "tpx::elementwise: a functor is trivially copyable and has at most 48 bytes of state");
+  using T = typename X::element_type;
   using Op = ops::elementwise_of_two<Fn, X::ndim, Y::ndim>;
-  if constexpr (!detail::admits<Op, over<>, X, Y>()) {
+  constexpr bool functor = requires(const Fn& f, T a) {
+    f.value(a, a);
+    f.dx(a, a);
+    f.dy(a, a);
+  };
+  detail::a_functor_comes_first<functor, detail::op<Fn>>();
+  if constexpr (!functor) {
+    return refused{};
+  } else if constexpr (!detail::admits<Op, over<>, X, Y>()) {
     return refused{};
   } else {
-    using T = typename X::element_type;
     const detail::Region region("tpx::binary");
     for (int d = 0; d < Y::ndim; ++d)
       TPX_EXPECTS(x.extent(X::ndim - Y::ndim + d) == y.extent(d), x.describe(), y.describe());
@@ -205,6 +234,13 @@ refused elementwise(const Fn&, refused, const Y&) {
 }
 template <class Fn, Tensor X>
 refused elementwise(const Fn&, const X&, refused) {
+  return {};
+}
+template <class Fn, class... Xs>
+requires(sizeof...(Xs) > 0 && !(Tensor<Xs> && ...) && !(detail::is_refused<Xs> || ...)) refused
+    elementwise(const Fn&, const Xs&...) {
+  detail::a_functor_comes_first<!Tensor<Fn>, detail::op<Fn>>();
+  detail::an_op_takes_tensors<Tensor<Fn>, detail::operands<Xs...>>();
   return {};
 }
 

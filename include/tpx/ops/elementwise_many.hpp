@@ -75,13 +75,18 @@ auto elementwise(const Fn& fn, const X& x, const Y& y, const Z& z, const More&..
   static_assert(trailing, "tpx::elementwise: the other operands have at most as many dims as the first");
   static_assert(detail::fits_a_record<Fn>,
                 "tpx::elementwise: a functor is trivially copyable and has at most 48 bytes of state");
+  using T = typename X::element_type;
   using Op = ops::elementwise_of_many<Fn, X::ndim, Y::ndim, Z::ndim, More::ndim...>;
-  if constexpr (!few) {
+  constexpr bool functor = requires(const Fn& f, T a, typename More::element_type... more_values) {
+    f.value(a, a, a, more_values...);
+    f.template derivative<0>(a, a, a, more_values...);
+  };
+  detail::a_functor_comes_first<functor, detail::op<Fn>>();
+  if constexpr (!few || !functor) {
     return refused{};
   } else if constexpr (!detail::admits<Op, over<>, X, Y, Z, More...>()) {
     return refused{};
   } else {
-    using T = typename X::element_type;
     constexpr int n = 3 + static_cast<int>(sizeof...(More));
     const detail::Region region("tpx::elementwise");
     const auto check = [&](const auto& other) {

@@ -1,11 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
 #include <tpx/ops/op.hpp>
 
 namespace tpx {
+
+namespace detail {
+
+template <bool fits, class... Facts>
+constexpr void a_tensor_is_recomputed() {
+  static_assert(fits,
+                "tpx::recompute: the function is called with the tensors that follow it, and returns a tensor "
+                "(see op, operands)");
+}
+template <class Fn, class... Xs>
+inline constexpr bool computes_a_tensor = [] {
+  if constexpr (!std::is_invocable_v<Fn&, const Xs&...>) {
+    return false;
+  } else {
+    using Y = std::invoke_result_t<Fn&, const Xs&...>;
+    if constexpr (std::is_void_v<Y>)
+      return false;
+    else
+      return Tensor<std::remove_cvref_t<Y>> || is_refused<Y>;
+  }
+}();
+
+}  // namespace detail
 
 /// fn(x...), of which the tape keeps the operands alone: backward calls fn again for what it needs in between.
 ///
@@ -23,12 +47,16 @@ namespace tpx {
 /// @see    arXiv:1604.06174
 template <class Fn, Tensor... Xs>
 auto recompute(Fn fn, const Xs&... xs) {
-  using Y = decltype(fn(xs...));
-  if constexpr (!detail::recorded<Xs...> || detail::is_refused<Y>) {
+  constexpr bool tensor = detail::computes_a_tensor<Fn, Xs...>;
+  detail::a_tensor_is_recomputed<tensor, detail::op<Fn>, detail::operands<Xs...>>();
+  if constexpr (!tensor) {
+    return refused{};
+  } else if constexpr (!detail::recorded<Xs...> || detail::is_refused<decltype(fn(xs...))>) {
     return fn(xs...);
-  } else if constexpr (!detail::is_on_tape<Y>) {  // no gradient goes through it
+  } else if constexpr (!detail::is_on_tape<decltype(fn(xs...))>) {  // no gradient goes through it
     return fn(xs...);
   } else {
+    using Y = decltype(fn(xs...));
     auto& tape = detail::tape_of(xs...);
     if (!tape.records()) return fn(xs...);
     const auto before = tape.here();

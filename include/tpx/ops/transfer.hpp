@@ -25,6 +25,12 @@ struct along;
 template <class List>
 struct on_mesh;
 
+template <bool fits, class... Facts>
+constexpr void a_layout_is_received() {
+  static_assert(fits,
+                "tpx::receive: the tensor is of a layout, written layout_t<Shard<0, dp>> (see in_placement)");
+}
+
 template <class Axis, class Whole, class Mesh>
 constexpr void check_sent() {
   constexpr bool whole_has = index_of<Axis, typename Whole::axes> >= 0;
@@ -124,24 +130,33 @@ refused send(const Whole&, refused, int) {
 /// @pre    the sender's tensor has the same element, shape and layout; another number of elements is an error
 /// @comm   recv of the local elements along Axis
 template <class Axis, class T, int N, class L, class Whole, class Mesh>
-DTensor<T, N, L, Mesh> receive(const Whole& mesh, const Mesh& stage, const Shape& shape, int from) {
+auto receive(const Whole& mesh, const Mesh& stage, const Shape& shape, int from) {
   detail::check_sent<Axis, Whole, Mesh>();
-  const Distribution d(shape, spec_v<L, typename Mesh::axes>, stage.grid());
-  d.check(name(element_v<T>), Mesh::names());
-  return {stage, shape, detail::receive_elements<Axis, T>(mesh, d.local().count(), from, detail::value_tag)};
+  detail::a_layout_is_received<detail::is_layout<L>, detail::in_placement<L>>();
+  if constexpr (!detail::is_layout<L>) {
+    return refused{};
+  } else {
+    const Distribution d(shape, spec_v<L, typename Mesh::axes>, stage.grid());
+    d.check(name(element_v<T>), Mesh::names());
+    return DTensor<T, N, L, Mesh>(
+        stage, shape, detail::receive_elements<Axis, T>(mesh, d.local().count(), from, detail::value_tag));
+  }
 }
 
 /// The same on a tape: backward sends the tensor's gradient to where it came from.
 /// @comm   forward: recv of the local elements along Axis. backward: send of as many
 template <class Axis, class T, int N, class L, class Whole, class Mesh>
-DTensor<T, N, L, Mesh, OnTape<Mesh>> receive(const Whole& mesh, Tape<Mesh>& tape, const Shape& shape,
-                                             int from) {
+auto receive(const Whole& mesh, Tape<Mesh>& tape, const Shape& shape, int from) {
   const auto x = receive<Axis, T, N, L>(mesh, tape.mesh(), shape, from);
-  const int node = tape.add_node(x.local_count());
-  detail::Record<Mesh>& r = tape.record(&detail::receive_backward<Axis, T, Whole, Mesh>);
-  r.out = node;
-  detail::save_transfer(r, mesh, from, x.local_count());
-  return {tape.mesh(), shape, x.shard(), {&tape, node, tape.step()}};
+  if constexpr (!detail::is_layout<L>) {
+    return x;
+  } else {
+    const int node = tape.add_node(x.local_count());
+    detail::Record<Mesh>& r = tape.record(&detail::receive_backward<Axis, T, Whole, Mesh>);
+    r.out = node;
+    detail::save_transfer(r, mesh, from, x.local_count());
+    return DTensor<T, N, L, Mesh, OnTape<Mesh>>(tape.mesh(), shape, x.shard(), {&tape, node, tape.step()});
+  }
 }
 
 }  // namespace tpx

@@ -34,6 +34,18 @@ constexpr bool all_even(Spec spec) {
   return true;
 }
 
+template <bool fits, class... Facts>
+constexpr void a_view_becomes_a_tensor() {
+  static_assert(
+      fits,
+      "tpx::wrap, tpx::copy_view: what is made a tensor is a Kokkos::View; distribute gives the ranks "
+      "their parts of a std::vector, redistribute changes a tensor's placements (see given)");
+}
+template <class X>
+struct given;
+template <class X>
+concept AnyView = Kokkos::is_view<X>::value;
+
 template <class View>
 inline constexpr bool is_left = std::is_same_v<typename View::array_layout, Kokkos::LayoutLeft>;
 
@@ -77,7 +89,7 @@ void agree_on_views(const Mesh& mesh, const Shape& local, bool dense) {
 ///         extents (at TPX_CHECK_LEVEL 3 the ranks verify that together)
 /// @post   a managed View lives as long as the tensor; an unmanaged one must
 /// @throws tpx::Error where a View is not dense: `copy_view` takes it
-template <class Mesh, class... Placements, class View>
+template <class Mesh, class... Placements, detail::AnyView View>
 auto wrap(const Mesh& mesh, Layout<Placements...> layout, const View& view) {
   constexpr Spec spec = spec_v<layout_t<Placements...>, typename Mesh::axes>;
   detail::even_shards_tell_the_whole<detail::all_even(spec), detail::in_layout<Placements...>>();
@@ -90,7 +102,7 @@ auto wrap(const Mesh& mesh, Layout<Placements...> layout, const View& view) {
 
 /// The same where the shards differ in size: `shape` is that of the whole tensor.
 /// @throws tpx::Error where a rank's View is not of the extents that its shard has
-template <class Mesh, class... Placements, class View, ExtentsLike S>
+template <class Mesh, class... Placements, detail::AnyView View, ExtentsLike S>
 auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view, const S& shape) {
   using T = typename View::non_const_value_type;
   using L = layout_t<Placements...>;
@@ -120,7 +132,7 @@ auto wrap(const Mesh& mesh, Layout<Placements...>, const View& view, const S& sh
 
 /// Makes a tensor of the ranks' local Views, whatever their strides and layout, by copying them: a View of
 /// (m, n) is a shard of [m, n].
-template <class Mesh, class... Placements, class View>
+template <class Mesh, class... Placements, detail::AnyView View>
 auto copy_view(const Mesh& mesh, Layout<Placements...> layout, const View& view) {
   constexpr Spec spec = spec_v<layout_t<Placements...>, typename Mesh::axes>;
   detail::even_shards_tell_the_whole<detail::all_even(spec), detail::in_layout<Placements...>>();
@@ -133,7 +145,7 @@ auto copy_view(const Mesh& mesh, Layout<Placements...> layout, const View& view)
 
 /// The same where the shards differ in size: `shape` is that of the whole tensor.
 /// @throws tpx::Error where a rank's View is not of the extents that its shard has
-template <class Mesh, class... Placements, class View, ExtentsLike S>
+template <class Mesh, class... Placements, detail::AnyView View, ExtentsLike S>
 auto copy_view(const Mesh& mesh, Layout<Placements...>, const View& view, const S& shape) {
   using T = typename View::non_const_value_type;
   using L = layout_t<Placements...>;
@@ -148,6 +160,17 @@ auto copy_view(const Mesh& mesh, Layout<Placements...>, const View& view, const 
   Kokkos::deep_copy(mesh.context().instance(), x.local(), view);
   mesh.context().fence();
   return x;
+}
+
+template <class Mesh, class... Placements, class X, class... S>
+requires(!detail::AnyView<X>) refused wrap(const Mesh&, Layout<Placements...>, const X&, const S&...) {
+  detail::a_view_becomes_a_tensor<std::is_same_v<X, refused>, detail::given<X>>();
+  return {};
+}
+template <class Mesh, class... Placements, class X, class... S>
+requires(!detail::AnyView<X>) refused
+    copy_view(const Mesh& mesh, Layout<Placements...> l, const X& x, const S&...) {
+  return wrap(mesh, l, x);
 }
 
 }  // namespace tpx
