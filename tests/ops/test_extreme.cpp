@@ -158,10 +158,10 @@ TEST_CASE("the norm along dims in every placement") {
 TEST_CASE(
     "the norm's squares neither overflow nor vanish in float, also over ranks, which add them in double") {
   for_each_mesh([&](const World& world, const auto& mesh) {
-    for (const double size : {1e-23, 1e20}) {
+    for (const double unit : {1e-23, 1e20}) {
       Tape tape(mesh);
       const auto x = tape.watch(
-          put(mesh, given<float>(layout<Shard<1, Balanced, tp>>, {2, 2}, Values{3 * size, 4 * size, 0, 0})));
+          put(mesh, given<float>(layout<Shard<1, Balanced, tp>>, {2, 2}, Values{3 * unit, 4 * unit, 0, 0})));
       world.log().clear();
       world.log().keep_order(true);
       const auto y = norm<over<tp>, 1>(x);
@@ -169,7 +169,7 @@ TEST_CASE(
       const int ranks = mesh.template size<tp>();
       const comm::CommCall call{"tp", comm::Collective::all_reduce, ranks, 2, Element::f64};
       CHECK(world.log().calls() == std::vector<comm::CommCall>(ranks > 1 ? 1 : 0, call));
-      CHECK(off(gather(y), {5 * size, 0}) < 1e-6);
+      CHECK(off(gather(y), {5 * unit, 0}) < 1e-6);
       backward(sum(y));
       CHECK(off(gather(tape.gradient(x)), {.6, .8, 0, 0}) < 1e-6);
     }

@@ -147,7 +147,7 @@ TEST_CASE("of +infinity log-sum-exp is +infinity, and softmax NaN along its line
   const double nan = std::numeric_limits<double>::quiet_NaN();
   for_each_mesh([&](const World&, const auto& mesh) {
     const auto check = [&]<class T>(T) {
-      for (const std::size_t at : {0, 7, 11}) {
+      for (const std::size_t at : {0u, 7u, 11u}) {
         Values values(4 * 12, 100.0), lse{-none, -none, nan, 100 + std::log(12.0)};
         for (std::size_t line = 0; line < 3; ++line) values[line * 12 + at] = -none;
         for (std::size_t i = 0; i < 12; ++i) values[12 + i] = i == at ? -none : none;
