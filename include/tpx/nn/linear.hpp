@@ -123,7 +123,9 @@ class ColumnParallelLinear {
   auto operator()(const X& x) const {
     if constexpr (!Tensor<X>) {
       return detail::refused_again(x);
-    } else if constexpr (!fits || !detail::is_accepted<Accepts, X>()) {
+    } else if constexpr (!fits) {
+      return refused{};
+    } else if constexpr (!detail::is_accepted<Accepts, X>()) {
       return refused{};
     } else {
       auto y = add(matmul(redistribute<Replicate<Axis>>(x), weight_), bias_);  // (..., n/p)
@@ -195,11 +197,13 @@ class RowParallelLinear {
   auto operator()(const X& x, const Residual&... residual) const {
     if constexpr (!Tensor<X>) {
       return detail::refused_again(x);
-    } else if constexpr (!fits || !detail::is_accepted<Accepts, X>()) {
+    } else if constexpr (!fits) {
+      return refused{};
+    } else if constexpr (!detail::is_accepted<Accepts, X>()) {
       return refused{};
     } else {
-      return redistribute_add<Gives>(matmul<InDims>(split(x), weight_), bias_,
-                                     residual...);  // P, then as Gives
+      // P, then as Gives
+      return redistribute_add<Gives>(matmul<InDims>(split(x), weight_), bias_, residual...);
     }
   }
 
