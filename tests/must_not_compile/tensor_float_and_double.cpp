@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: the operands of an op have one element type
-// expect: tpx: the floating-point operands of an op have one element type
+// expect: tpx: the operands of an op have one element type, but for ids, lengths and masks
 #include <tpx/comm/self.hpp>
 #include <tpx/ops/matmul.hpp>
 #include <tpx/ops/pointwise.hpp>

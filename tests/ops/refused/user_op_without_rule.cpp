@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// must not compile: the rule is a constant of the type
+// expect: tpx::user_op: an op is a struct that says static constexpr OpRule rule
+#include <tpx/ops/user_op.hpp>
+#include <tpx/tensor/make_mesh.hpp>
+using namespace tpx;
+using namespace tpx::axes;
+
+struct Rows {
+#ifdef TPX_MUST_NOT_COMPILE
+  OpRule rule = op_rule("n k -> n", Linearity::nonlinear, {2}, "k");
+#else
+  static constexpr OpRule rule = op_rule("n k -> n", Linearity::nonlinear, {2}, "k");
+#endif
+  template <class Exec, class X, class Y>
+  void forward(const Exec&, const X& x, const Y& y) const {
+    for (std::size_t i = 0; i < y.extent(0); ++i) y(i) = x(i, i);
+  }
+};
+
+int main() {
+  const auto mesh = make_abstract_mesh<tp>({2});
+  (void)user_op(Rows{}, detail::make_tensor<float, 2, layout_t<Shard<0, tp>>>(mesh, Shape{4, 4}));
+}
