@@ -244,6 +244,9 @@ TEST_CASE("rule: a text that is none is refused") {
   CHECK_THROWS_AS(op_rule("b n -> b n", Linearity::nonlinear, {2}, "m"), tpx::Error);
   CHECK_THROWS_AS(op_rule("a, a, a, a, a, a, a, a, a -> a", Linearity::sum, {1, 1, 1, 1, 1, 1, 1, 1, 1}),
                   tpx::Error);
+  // Where it is read while compiling nothing is thrown: the op says so in its own words.
+  static_assert(!op_rule("b k, k n", Linearity::product, {2, 2}).fits);
+  static_assert(!op_rule("b n -> b n", Linearity::nonlinear, {2}, "m").fits);
   CHECK_NOTHROW(op_rule("... n -> ... n", Linearity::nonlinear, {1}, "n"));
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <tpx/ops/flatten.hpp>
@@ -148,6 +149,12 @@ inline std::vector<Op> all_ops() {
       grouped_attention("grouped_attention of lengths", tpx::ops::grouped_attention<true>::rule),
       shared_attention("shared_attention", tpx::ops::shared_attention<>::rule),
       shared_attention("shared_attention of lengths", tpx::ops::shared_attention<true>::rule)};
+  // Of integers altogether, where nothing tells an index from what it indexes by its gradient.
+  for (Op op : {embedding(), index_select(), index_add(), select_position()}) {
+    op.name += " of integers";
+    op.without_gradient = ~0u;
+    ops.push_back(std::move(op));
+  }
   return ops;
 }
 
