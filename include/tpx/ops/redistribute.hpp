@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 #pragma once
 
+#include <type_traits>
+
 #include <tpx/layout/ragged.hpp>
 #include <tpx/ops/op.hpp>
 #include <tpx/tensor/run_plan.hpp>
@@ -26,6 +28,17 @@ constexpr void a_maximum_was_detached() {
       "tpx::redistribute: a maximum or minimum over ranks has no gradient: detach what it is computed "
       "from, as in max<1>(detach(x)) (see operand)");
 }
+
+template <bool fits, class... Facts>
+constexpr void placements_stand_in_angle_brackets() {
+  static_assert(
+      fits,
+      "tpx::redistribute: the new placements stand in angle brackets: redistribute<Replicate<tp>>(x), "
+      "or redistribute<layout_t<...>>(x) (see given)");
+}
+/// Whether T is a layout or a placement.
+template <class T>
+inline constexpr bool says_where = is_layout<T> || parts<T>::axes::size > 0;
 
 /// The shape of a redistributed tensor, and the one that all steps go by.
 struct Way {
@@ -115,6 +128,11 @@ template <class... To, Tensor X>
   return detail::redistribute_shard<To...>(x, x.shape(), std::move(shard));
 }
 
+template <Tensor X, class To>
+requires(detail::says_where<To>) refused redistribute(const X&, const To&) {
+  detail::placements_stand_in_angle_brackets<std::is_void_v<To>, detail::given<To>>();
+  return {};
+}
 template <class... To>
 refused redistribute(refused, const Shape& = {}) {
   return {};
