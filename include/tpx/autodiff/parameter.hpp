@@ -21,6 +21,14 @@ constexpr void a_gradient_was_asked_for() {
 }
 template <class X>
 struct asked;
+template <bool fits, class... Facts>
+constexpr void a_parameter_is_made_of_a_value() {
+  static_assert(fits,
+                "tpx::make_parameter: a parameter is made of a plain tensor: value(p) is another parameter's, "
+                "detach(x) is one off the tape (see made_of)");
+}
+template <class X>
+struct made_of;
 
 }  // namespace detail
 
@@ -82,6 +90,11 @@ refused gradient(const X&) {
   return {};
 }
 
+template <Tensor X>
+refused make_parameter(const std::string&, const X&, bool = true) {
+  detail::a_parameter_is_made_of_a_value<false, detail::made_of<X>>();
+  return {};
+}
 inline refused make_parameter(const std::string&, refused, bool = true) { return {}; }
 inline refused value(refused) { return {}; }
 inline refused gradient(refused) { return {}; }
