@@ -144,3 +144,12 @@ TEST_CASE("operands whose extents differ are refused, with both in the message")
     CHECK_THROWS_WITH_AS(add(x, w), doctest::Contains("f64[12,24]; y.describe() = f64[12,12]"), Error);
   });
 }
+
+TEST_CASE("a tensor that was moved into an op is refused by the next") {
+  for_each_mesh([&](const World&, const auto& mesh) {
+    auto x = zeros<double>(mesh, layout<Shard<0, dp>>, {12, 4});
+    const auto y = add(std::move(x), zeros<double>(mesh, layout<Replicate<dp>>, {4}));
+    CHECK_THROWS_WITH_AS(add(x, y), doctest::Contains("moved into an op is used no more"), Error);
+    CHECK_THROWS_WITH_AS(gather(x), doctest::Contains("moved into an op is used no more"), Error);
+  });
+}

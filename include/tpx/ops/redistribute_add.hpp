@@ -105,6 +105,7 @@ template <class Y, class X, class... Addends>
 Y sum_and_add(const X& x, Buffer shard, const Addends&... addends) {
   using T = typename X::element_type;
   const Region region("tpx::redist_add");
+  TPX_EXPECTS(static_cast<bool>(shard), "a tensor that was moved into an op is used no more");
   TPX_EXPECTS((x.mesh().is(addends.mesh()) && ...), x.mesh().coordinate_text(),
               "the operands of an op are on one and the same mesh");
   const Way way = way_of<X, Y>(x, x.shape());

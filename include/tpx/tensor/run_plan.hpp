@@ -210,6 +210,7 @@ class StepRunner : public StepInPlace<T, Mesh> {
 /// @comm each step's, of elements(step, global, grid) elements
 template <class T, class Mesh>
 Buffer run_plan(const Mesh& mesh, const Plan& plan, const Shape& global, Buffer shard) {
+  TPX_EXPECTS(static_cast<bool>(shard), "a tensor that was moved into an op is used no more");
   for (int i = 0; i < plan.count; ++i)
     if (step_moves(mesh, plan.step[i]))
       shard = StepRunner<T, Mesh>(mesh, plan.step[i], global).run(std::move(shard));
