@@ -164,6 +164,8 @@ TEST_CASE("a new layer: the same weights on every mesh, no bias, a gain of one")
 TEST_CASE("features that do not divide are refused on every rank, with the tensor in the message") {
   for_each_mesh([](const World&, const auto& mesh) {
     using Mesh = std::decay_t<decltype(mesh)>;
+    CHECK_THROWS_WITH_AS((ColumnParallelLinear<double, Mesh, tp, 2>(mesh, "linear", 4, {16}, 1, 0.02)),
+                         doctest::Contains("factored features have as many extents"), Error);
     if (mesh.template size<tp>() == 1) {
       CHECK_NOTHROW(ColumnParallelLinear<double, Mesh, tp>(mesh, "linear", 5, {7}, 1, 0.02));
       CHECK_NOTHROW(RowParallelLinear<double, Mesh, tp>(mesh, "linear", {5}, 7, 1, 0.02));
