@@ -60,9 +60,8 @@ constexpr void a_rule_is_read_from_its_text() {
   static_assert(
       fits,
       "tpx::user_op: the text of the op's rule is its operands, as many as there are numbers of dims, each "
-      "with "
-      "so many names, then -> and the result, as in op_rule(\"b h, h -> b h\", ..., {2, 1}); what is needed "
-      "whole has its name in it (see op)");
+      "with so many names, then -> and the result, as in op_rule(\"b h, h -> b h\", ..., {2, 1}); what is "
+      "needed whole has its name in it (see op)");
 }
 template <bool fits, class... Facts>
 constexpr void a_factor_stands_once() {
