@@ -83,6 +83,14 @@ template <class Plan, class... Styles>
 using entering_whole_t = std::conditional_t<is_invariant(static_cast<entering_t<Plan, Styles...>*>(nullptr)),
                                             entering_t<Plan, Styles...>, Replicate<typename Plan::axis>>;
 
+template <bool fits, class... Facts>
+constexpr void a_model_is_split_by_a_plan() {
+  static_assert(
+      fits,
+      "tpx::parallelize: a plan says how a model is split: TensorParallel<tp>, SequenceParallel<tp>, or "
+      "a struct with their parts (see given)");
+}
+
 /// x after f(block, number, x) for each block; where the plan was refused, refused.
 template <class Blocks, class X, class F>
 auto through(const Blocks& blocks, X x, F&& f) {
@@ -103,7 +111,12 @@ auto through(const Blocks& blocks, X x, F&& f) {
 template <template <class, class, class> class Model, class T, class Plan, class Mesh, class Config,
           class Weights>
 auto parallelize(const Mesh& mesh, const Config& config, const Weights& weights) {
-  return Model<T, Mesh, Plan>(mesh, config, weights);
+  if constexpr (MeshAxis<Plan>) {
+    detail::a_model_is_split_by_a_plan<!MeshAxis<Plan>, detail::given<Plan>>();
+    return Model<T, Mesh, TensorParallel<Plan>>(mesh, config, weights);
+  } else {
+    return Model<T, Mesh, Plan>(mesh, config, weights);
+  }
 }
 
 }  // namespace tpx
