@@ -71,7 +71,8 @@ constexpr bool names_its_axis() {
 }
 
 template <std::size_t N>
-void expect_features(const std::string& name, std::int64_t one, const std::array<std::int64_t, N>& factored) {
+void expect_features([[maybe_unused]] const std::string& name, [[maybe_unused]] std::int64_t one,
+                     const std::array<std::int64_t, N>& factored) {
   TPX_EXPECTS(one >= 1, name, one, "a layer has features");
   for ([[maybe_unused]] const std::int64_t extent : factored)
     TPX_EXPECTS(extent >= 1, name, extent, N,
