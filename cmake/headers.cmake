@@ -19,6 +19,7 @@ set(TPX_layout_HEADERS
     tpx/layout/distribution.hpp
     tpx/layout/extents.hpp
     tpx/layout/layout.hpp
+    tpx/layout/layout_refusal.hpp
     tpx/layout/meeting.hpp
     tpx/layout/nominal_cost.hpp
     tpx/layout/op_rule.hpp
