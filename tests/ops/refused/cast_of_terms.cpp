@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// must not compile: the sum of rounded terms is not the rounded sum, so terms are summed before they are
-// rounded expect: tpx: a nonlinear op does not take a Partial operand: f(a + b) is not f(a) + f(b) expect:
-// op<tpx::ops::cast<float, tpx::bfloat16, 2
+// must not compile: the sum of rounded terms is not the rounded sum
+// expect: tpx: a nonlinear op does not take a Partial operand: f(a + b) is not f(a) + f(b)
+// expect: op<tpx::ops::cast<float, tpx::bfloat16, 2
 #include <tpx/ops/cast.hpp>
 #include <tpx/ops/redistribute.hpp>
 #include <tpx/tensor/make_mesh.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// must not compile: a lookup is not linear in its ids, so they are not Partial, of what numbers the table may
-// be expect: tpx: token ids and masks are values, not terms of a sum
+// must not compile: a lookup is not linear in its ids, whatever numbers the table is of
+// expect: tpx: token ids and masks are values, not terms of a sum
 #include <tpx/ops/embedding.hpp>
 #include <tpx/tensor/factory.hpp>
 #include <tpx/tensor/make_mesh.hpp>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// must not compile: each rank takes other rows of x, so that the gradients of x have to be summed: x is
-// Replicate expect: tpx: Invariant mixes with Invariant only expect: fix<0, tpx::Replicate<tpx::axes::tp>
+// must not compile: each rank takes other rows of x, whose gradients have to be summed: x is Replicate
+// expect: tpx: Invariant mixes with Invariant only
+// expect: fix<0, tpx::Replicate<tpx::axes::tp>
 #include <tpx/ops/index.hpp>
 #include <tpx/tensor/make_mesh.hpp>
 using namespace tpx;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: the root is taken of the whole sum, so a norm along a split dim says that it communicates
 // expect: tpx: the op needs this dim whole on every rank: redistribute the operand first, or name the axis in
-// over<...> expect: on<tpx::axes::tp
+// expect: on<tpx::axes::tp
 #include <tpx/ops/norm.hpp>
 #include <tpx/tensor/make_mesh.hpp>
 using namespace tpx;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // must not compile: a softmax that communicates says so in its call
 // expect: tpx: the op needs this dim whole on every rank: redistribute the operand first, or name the axis in
-// over<...> expect: fix<0, tpx::Replicate<tpx::axes::tp>
+// expect: fix<0, tpx::Replicate<tpx::axes::tp>
 #include <tpx/ops/softmax.hpp>
 #include <tpx/tensor/make_mesh.hpp>
 using namespace tpx;
