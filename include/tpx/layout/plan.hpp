@@ -251,7 +251,7 @@ class PlanSearch {
   /// One more than the number of the state's node; 0 where it has none yet. By hashing: compilers count the
   /// steps that a search takes, and Clang stops at a million.
   constexpr int& place_of(std::uint32_t bits) {
-    std::uint32_t hash = bits * 2654435761u >> 21;
+    std::uint32_t hash = (bits * 2654435761u >> 16) % places;
     while (place_[hash] != 0 && node_[place_[hash] - 1].bits != bits) hash = (hash + 1) % places;
     return place_[hash];
   }

@@ -38,8 +38,6 @@ template <class Placement>
 struct accepts;
 template <class Placement>
 struct gives;
-template <class L>
-struct given;
 
 /// Whether L is what Placement says on the axes that Placement names.
 template <class Placement, class L>

@@ -24,11 +24,6 @@ constexpr Linearity linearity_of() {
     return Linearity::nonlinear;
   }
 }
-/// Whether it makes no sense of integers, where it says so.
-template <class Fn>
-inline constexpr bool computes_fractions = requires {
-  requires Fn::computes_fractions;
-};
 template <class Fn>
 constexpr std::int64_t flops_of() {
   if constexpr (requires { Fn::flops; }) {

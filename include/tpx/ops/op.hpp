@@ -100,15 +100,16 @@ inline constexpr unsigned no_gradient_mask = [] {
   return mask;
 }();
 
+/// Whether an op or a functor makes no sense of integers, which it says.
+template <class Op>
+inline constexpr bool computes_fractions = requires {
+  requires Op::computes_fractions;
+};
+
 /// Whether Op takes what is integers among the operands, ids and masks aside.
 template <class Op, class... Xs>
-inline constexpr bool fit_integers = [] {
-  if constexpr (requires { requires Op::computes_fractions; }) {
-    return (no_gradient_mask<Xs...> & ~Op::rule.values) == 0;
-  } else {
-    return true;
-  }
-}();
+inline constexpr bool fit_integers =
+    !computes_fractions<Op> || (no_gradient_mask<Xs...> & ~Op::rule.values) == 0;
 
 /// Whether an operand is what an op returned that was refused, or turns into it and says why.
 template <class X>

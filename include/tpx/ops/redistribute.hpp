@@ -99,11 +99,11 @@ auto redistribute_shard(const X& x, const Shape& shape, Buffer shard) {
 ///
 ///   redistribute<Replicate<tp>>(x)           the axes that are named change, the others stay as they are
 ///   redistribute<layout_t<Shard<0, dp>>>(x)  the whole layout
+///   redistribute<Shard<0, Ragged, tp>>(x, x.shape().with_pieces(0, {3, 0, 7}))   into pieces of these sizes
 ///
 /// The steps are found while the program compiles (plan_v): the cheapest in elements sent, forward and
 /// backward together. An axis that comes to split a dim splits it last. Where a dim comes to be split Ragged,
-/// the second argument says into what pieces: redistribute<Shard<0, Ragged, tp>>(x, x.shape().with_pieces(0,
-/// {3, 0, 7})).
+/// the second argument says into what pieces.
 ///
 /// @pre    the shape has the extents of x
 /// @post   the same tensor; where no step moves anything, the same memory

@@ -42,8 +42,6 @@ constexpr void a_view_becomes_a_tensor() {
       "their parts of a std::vector, redistribute changes a tensor's placements (see given)");
 }
 template <class X>
-struct given;
-template <class X>
 concept AnyView = Kokkos::is_view<X>::value;
 
 template <class View>
